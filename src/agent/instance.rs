@@ -1,0 +1,281 @@
+//! One instance: its state machine joined with what the agent must know to serve it.
+//!
+//! Owns: the router, the reason for its state in words, what was heard, the counters. Never: touches other instances or
+//! the host's addresses; that is the agent's part ([`super::Agent`]).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use std::net::IpAddr;
+
+use super::announcer::Key;
+use super::message::SocketId;
+use super::report::{Report, Subject};
+use super::snapshot::{AddressStatus, InstanceCounters, InstanceStatus, MasterStatus, VrState};
+use super::transmit::Transmit;
+use super::trouble::TroubleLog;
+use crate::config::model::InstanceConfig;
+use crate::net::Family;
+use crate::time::Instant;
+use crate::vrrp::fields::{Interval, Priority, Version, master_down_interval};
+use crate::vrrp::router::{Cause, Heard, Router, Settings};
+
+/// How long an instance stays out after the kernel refused an address, the first time; doubles each time.
+pub(crate) const HOLD_OFF_FIRST: Duration = Duration::from_secs(10);
+/// Longest that an instance stays out for that.
+pub(crate) const HOLD_OFF_LONGEST: Duration = Duration::from_mins(5);
+/// At most one burst of announcements in this time in answer to a contest (RFC 5227, section 2.4: `DEFEND_INTERVAL`).
+pub(crate) const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
+/// A contest is reported again no sooner than this.
+const CONTEST_REPORT_AFTER: Duration = Duration::from_mins(1);
+/// Reports about single addresses within [`ADDRESS_REPORT_WINDOW`].
+const ADDRESS_REPORTS: u8 = 8;
+const ADDRESS_REPORT_WINDOW: Duration = Duration::from_mins(1);
+
+/// One instance.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) subject: Subject,
+    pub(crate) config: InstanceConfig,
+    pub(crate) router: Router,
+    pub(crate) transmit: Transmit,
+    /// Where it takes part; `None` in INIT and FAULT.
+    pub(crate) place: Option<Place>,
+    pub(crate) state: VrState,
+    pub(crate) since: Instant,
+    pub(crate) reason: String,
+    /// Why it is about to be shut down, for the report of that.
+    pub(crate) leaving_because: Option<(VrState, String)>,
+    pub(crate) troubles: TroubleLog,
+    pub(crate) counters: InstanceCounters,
+    pub(crate) heard: Option<(Instant, Heard)>,
+    /// Wanted addresses that are not there yet.
+    pub(crate) missing: usize,
+    /// Stays out until then, because of that.
+    pub(crate) hold_off: Option<(Instant, String)>,
+    pub(crate) next_hold_off: Duration,
+    pub(crate) announced_at: Option<Instant>,
+    pub(crate) reannounce_at: Option<Instant>,
+    /// No longer configured; the number is not used again.
+    pub(crate) retired: bool,
+    contest_reported: Option<Instant>,
+    address_reports: u8,
+    address_report_window: Instant,
+}
+
+/// Where an instance takes part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) socket: SocketId,
+    pub(crate) primary: IpAddr,
+    /// The place of each address: advertised ones first, in configured order.
+    pub(crate) keys: Vec<Key>,
+}
+
+impl Instance {
+    pub(crate) fn new(now: Instant, name: &str, config: InstanceConfig) -> Self {
+        let settings = Settings {
+            version: config.version,
+            priority: config.priority,
+            interval: config.interval,
+            preempt: config.preempt,
+            preempt_delay: config.preempt_delay,
+        };
+        Instance {
+            subject: Subject {
+                name: Arc::from(name),
+                interface: config.interface.clone(),
+                vrid: config.vrid,
+            },
+            router: Router::new(settings),
+            transmit: Transmit::new(config.checksum),
+            config,
+            place: None,
+            state: VrState::Init,
+            since: now,
+            reason: "starting".to_owned(),
+            leaving_because: None,
+            troubles: TroubleLog::default(),
+            counters: InstanceCounters::default(),
+            heard: None,
+            missing: 0,
+            hold_off: None,
+            next_hold_off: HOLD_OFF_FIRST,
+            announced_at: None,
+            reannounce_at: None,
+            retired: false,
+            contest_reported: None,
+            address_reports: 0,
+            address_report_window: Instant::ZERO,
+        }
+    }
+
+    pub(crate) fn is_master(&self) -> bool {
+        self.router.is_master()
+    }
+
+    /// When the agent must look at it.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let hold_off = self.hold_off.as_ref().map(|(until, _)| *until);
+        [self.router.deadline(), hold_off, self.reannounce_at].into_iter().flatten().min()
+    }
+
+    /// Takes on a state for a reason; the report if that is news: another state, or another reason for FAULT.
+    pub(crate) fn enter(&mut self, now: Instant, state: VrState, reason: String) -> Option<Report> {
+        if self.state == state && (self.reason == reason || state == VrState::Init) {
+            self.reason = reason;
+            return None;
+        }
+        let previous = std::mem::replace(&mut self.state, state);
+        if previous != state {
+            self.since = now;
+            self.counters.master_transitions += u64::from(state == VrState::Master);
+        }
+        self.reason.clone_from(&reason);
+        let priority = self.config.priority;
+        Some(Report::Transition { subject: self.subject.clone(), previous, state, priority, reason })
+    }
+
+    /// The state and the reason in words that a cause of the state machine stands for.
+    pub(crate) fn explain(&mut self, now: Instant, cause: Cause) -> (VrState, String) {
+        let own = self.config.priority;
+        let peer = self.heard.map(|(_, heard)| heard.source.to_string());
+        let master = peer.as_deref().unwrap_or("the master");
+        match cause {
+            Cause::OwnerStarted => {
+                (VrState::Master, "this router owns the addresses (priority 255)".to_owned())
+            }
+            Cause::Started => {
+                let wait = master_down_interval(self.config.version, own, self.config.interval);
+                (VrState::Backup, format!("ready; takes over if no master is heard for {}", span(wait)))
+            }
+            Cause::MasterSilent => {
+                let reason = match self.heard {
+                    Some((at, _)) => format!("nothing heard of {master} for {}", span(now.since(at))),
+                    None => "nothing heard of any master".to_owned(),
+                };
+                (VrState::Master, reason)
+            }
+            Cause::MasterResigned => (VrState::Master, format!("{master} resigned")),
+            Cause::Preempted => {
+                let theirs = self.heard.map_or(0, |(_, heard)| heard.claim.number());
+                (VrState::Master, format!("{master} has a lower priority ({theirs}, ours is {own})"))
+            }
+            Cause::Outranked { priority, by } if priority == own => {
+                (VrState::Backup, format!("{by} has the same priority ({own}) and a greater address"))
+            }
+            Cause::Outranked { priority, by } => {
+                (VrState::Backup, format!("{by} has a higher priority ({priority}, ours is {own})"))
+            }
+            Cause::Overslept { silent } => (
+                VrState::Backup,
+                format!("this host did not run for {}: others have counted it out", span(silent)),
+            ),
+            Cause::ShutDown => self.leaving_because.take().unwrap_or((VrState::Init, "stopped".to_owned())),
+        }
+    }
+
+    /// A contest while MASTER: counted always, reported now and then.
+    pub(crate) fn contested(&mut self, now: Instant, heard: Heard) -> Option<Report> {
+        self.counters.contested += 1;
+        if self.contest_reported.is_some_and(|at| now.since(at) < CONTEST_REPORT_AFTER) {
+            return None;
+        }
+        self.contest_reported = Some(now);
+        Some(Report::Contested {
+            subject: self.subject.clone(),
+            peer: heard.source,
+            priority: Priority::new(heard.claim.number())?,
+            count: self.counters.contested,
+        })
+    }
+
+    /// Whether a report about one of its addresses may be made: a thousand of them must not fill the log.
+    pub(crate) fn may_report_address(&mut self, now: Instant) -> bool {
+        if now.since(self.address_report_window) >= ADDRESS_REPORT_WINDOW {
+            self.address_report_window = now;
+            self.address_reports = 0;
+        }
+        self.address_reports = self.address_reports.saturating_add(1);
+        self.address_reports <= ADDRESS_REPORTS
+    }
+
+    /// Stays out for a while, longer each time.
+    pub(crate) fn hold_off(&mut self, now: Instant, because: &str) -> String {
+        let wait = self.next_hold_off;
+        self.next_hold_off = (wait * 2).min(HOLD_OFF_LONGEST);
+        let reason = format!("{because}; trying again in {}", span(wait));
+        self.hold_off = Some((now.after(wait), reason.clone()));
+        reason
+    }
+
+    /// For `status`.
+    pub(crate) fn status(&self, now: Instant, present: impl Fn(Key) -> bool) -> InstanceStatus {
+        let config = &self.config;
+        let version3_ipv4 = config.version == Version::V3 && config.family == Family::Ipv4;
+        InstanceStatus {
+            name: self.subject.name.to_string(),
+            state: self.state,
+            since_seconds: now.since(self.since).as_secs_f64(),
+            reason: self.reason.clone(),
+            interface: config.interface.to_string(),
+            virtual_router_id: config.vrid.number(),
+            family: config.family,
+            version: config.version.number(),
+            base_priority: config.priority.number(),
+            effective_priority: config.priority.number(),
+            advert_interval_ms: milliseconds(config.interval),
+            primary_address: self.place.as_ref().map(|place| place.primary.to_string()),
+            addresses: self.address_status(present),
+            master: self.master_status(now),
+            checksum: version3_ipv4.then(|| self.transmit.form().to_string()),
+            trouble: self.troubles.status(now),
+            counters: self.counters.clone(),
+        }
+    }
+
+    fn address_status(&self, present: impl Fn(Key) -> bool) -> Vec<AddressStatus> {
+        let config = &self.config;
+        let keys = self.place.as_ref().map_or(&[][..], |place| &place.keys[..]);
+        let all = config.addresses.iter().chain(&config.unadvertised).enumerate();
+        let status = |(number, address): (usize, &crate::config::model::VirtualAddress)| AddressStatus {
+            address: address.prefix.to_string(),
+            interface: address.interface.as_ref().unwrap_or(&config.interface).to_string(),
+            present: keys.get(number).is_some_and(|key| present(*key)),
+            advertised: number < config.addresses.len(),
+        };
+        all.map(status).collect()
+    }
+
+    fn master_status(&self, now: Instant) -> Option<MasterStatus> {
+        match (self.state, &self.place, self.heard) {
+            (VrState::Master, Some(place), _) => Some(MasterStatus {
+                address: place.primary.to_string(),
+                priority: self.config.priority.number(),
+                advert_interval_ms: milliseconds(self.config.interval),
+                heard_seconds_ago: 0.0,
+            }),
+            (VrState::Backup, _, Some((at, heard))) => Some(MasterStatus {
+                address: heard.source.to_string(),
+                priority: heard.claim.number(),
+                advert_interval_ms: milliseconds(heard.interval),
+                heard_seconds_ago: now.since(at).as_secs_f64(),
+            }),
+            (VrState::Init | VrState::Backup | VrState::Master | VrState::Fault, _, _) => None,
+        }
+    }
+}
+
+fn milliseconds(interval: Interval) -> u64 {
+    u64::from(interval.centiseconds()) * 10
+}
+
+/// A span of time in words, rounded to milliseconds: "3.609 s", "12 s".
+fn span(span: Duration) -> String {
+    let milliseconds = (span.as_micros() + 500) / 1000;
+    if milliseconds.is_multiple_of(1000) {
+        format!("{} s", milliseconds / 1000)
+    } else {
+        format!("{}.{:03} s", milliseconds / 1000, milliseconds % 1000)
+    }
+}

@@ -1,0 +1,232 @@
+//! What goes into the agent and what comes out: the whole of its contract with the world.
+//!
+//! A turn is one [`Input`] and the [`Output`]s it causes, in the order in which they must be done. Whoever drives the
+//! agent (the engine in production, the simulator, a fuzzer) does the outputs and brings back what came of them.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::agent::report::Report;
+use crate::config::Config;
+use crate::net::{Family, LinkIndex, LinkName, MacAddr, Prefix, Scope};
+use crate::vrrp::fields::{Version, Vrid};
+
+/// A fact, brought to the agent.
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// What to be. The first input; later ones replace the configuration.
+    Configure(Config),
+    /// A VRRP message arrived.
+    Datagram(Datagram<'a>),
+    /// All links and addresses of the host: replaces what was known. Answers [`Output::Dump`].
+    Observed(Observed),
+    /// Events about links and addresses were lost (a receive overrun): what is known may be stale.
+    Missed,
+    /// A link appeared or changed.
+    Link(Link),
+    /// A link is gone.
+    LinkGone(LinkIndex),
+    /// An address appeared or changed.
+    Address(LinkAddress),
+    /// An address is gone.
+    AddressGone {
+        /// Where it was.
+        link: LinkIndex,
+        /// The address.
+        address: IpAddr,
+    },
+    /// A socket asked for by [`Output::Listen`] is open, or is not.
+    Listening {
+        /// Which.
+        socket: SocketId,
+        /// Why not.
+        outcome: Result<(), Refusal>,
+    },
+    /// The kernel's answer to [`Output::Apply`].
+    Applied {
+        /// Which request.
+        request: RequestId,
+        /// Why not.
+        outcome: Result<(), Refusal>,
+    },
+    /// An [`Output::Send`] was refused.
+    SendFailed {
+        /// By which socket.
+        socket: SocketId,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// Nothing happened but time; due at [`super::Agent::deadline`], harmless earlier.
+    Timeout,
+    /// Leave: resign, take the addresses away, then [`Output::Finished`].
+    Stop,
+}
+
+/// A VRRP message as it came in, header taken off.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// The socket that it came by.
+    pub socket: SocketId,
+    /// IP source.
+    pub source: IpAddr,
+    /// IP destination.
+    pub destination: IpAddr,
+    /// TTL or hop limit on arrival.
+    pub hop_limit: u8,
+    /// The IP payload.
+    pub payload: &'a [u8],
+}
+
+/// VRRP sockets are one per link and family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId {
+    /// The link it is bound to.
+    pub link: LinkIndex,
+    /// Its family.
+    pub family: Family,
+}
+
+/// Numbers an [`Output::Apply`]; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// The kernel said no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// `errno`; 0 when there is none (a time limit).
+    pub errno: i32,
+    /// In words, for the log.
+    pub text: String,
+}
+
+/// Links and addresses of the host at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// All links.
+    pub links: Vec<Link>,
+    /// All addresses.
+    pub addresses: Vec<LinkAddress>,
+}
+
+/// A link, as the kernel tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The kernel's number.
+    pub index: LinkIndex,
+    /// Its name now.
+    pub name: LinkName,
+    /// Its hardware address; `None` where it has no Ethernet one.
+    pub mac: Option<MacAddr>,
+    /// Administratively up (`IFF_UP`).
+    pub up: bool,
+    /// Has a carrier (`IFF_LOWER_UP`).
+    pub carrier: bool,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+}
+
+/// An address on a link, as the kernel tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkAddress {
+    /// Where.
+    pub link: LinkIndex,
+    /// The address and the length of its network part.
+    pub prefix: Prefix,
+    /// `IFA_PROTO`: who put it there; 0 when nobody said so, and always before Linux 5.18.
+    pub protocol: u8,
+    /// IPv6: still being checked for duplicates, or found to be one; not usable as a source.
+    pub tentative: bool,
+    /// IPv4: not the first of its subnet (`IFA_F_SECONDARY`).
+    pub secondary: bool,
+}
+
+/// An effect that the agent wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Have a VRRP socket open with this filter. For one that is open, change what differs. Answer: [`Input::Listening`],
+    /// always.
+    Listen(Listen),
+    /// Close a VRRP socket.
+    Unlisten(SocketId),
+    /// Send a VRRP message: TTL/hop limit 255, DSCP CS6, no loop-back.
+    Send {
+        /// By which socket.
+        socket: SocketId,
+        /// IP source.
+        source: IpAddr,
+        /// IP destination.
+        destination: IpAddr,
+        /// The IP payload.
+        payload: Arc<[u8]>,
+    },
+    /// Put an Ethernet frame on a link. Nobody waits for the result.
+    Frame {
+        /// Which link.
+        link: LinkIndex,
+        /// The frame from the destination address on.
+        bytes: Vec<u8>,
+    },
+    /// Change the addresses of a link. Answer: [`Input::Applied`], always, in the order of the requests.
+    Apply {
+        /// Comes back with the answer.
+        request: RequestId,
+        /// Which link.
+        link: LinkIndex,
+        /// What.
+        change: Change,
+    },
+    /// Bring a fresh [`Input::Observed`].
+    Dump,
+    /// Tell people.
+    Report(Report),
+    /// Everything that [`Input::Stop`] asked for is done.
+    Finished,
+}
+
+/// A socket to have open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listen {
+    /// Which.
+    pub socket: SocketId,
+    /// Whether to be a member of the VRRP group.
+    pub group: bool,
+    /// Which messages to let through, sorted by VRID; one row per VRID.
+    pub filter: Vec<FilterRow>,
+    /// Whether the kernel drops what breaks the rows' rules; otherwise every message with a VRID of the rows passes.
+    ///
+    /// The agent turns this on for a while when a socket brings it too much rubbish, and off again to have a look: so
+    /// trouble that a person must hear of is seen, and a flood does not wake the agent.
+    pub strict: bool,
+}
+
+/// One virtual router's rule in a socket's filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FilterRow {
+    /// Messages with this VRID pass.
+    pub vrid: Vrid,
+    /// Strict: of this version, type 1, exactly as long as their address count says, at least one address.
+    pub version: Version,
+    /// Strict: to the VRRP group with hop limit 255 (multicast), or to a unicast address (unicast).
+    pub multicast: bool,
+}
+
+/// A change of a link's addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Add an address: tagged [`super::addresses::ADDRESS_PROTOCOL`], without duplicate address detection.
+    Add {
+        /// The address and the length of its network part.
+        prefix: Prefix,
+        /// IPv4 label.
+        label: Option<String>,
+        /// IPv4 scope.
+        scope: Scope,
+        /// Whether the kernel may pick it as a source of its own accord (`false`: preferred lifetime 0; IPv6 only).
+        preferred: bool,
+    },
+    /// Remove an address.
+    Remove {
+        /// The address and the length of its network part.
+        prefix: Prefix,
+    },
+}

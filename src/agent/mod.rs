@@ -1,0 +1,246 @@
+//! The whole node as a value: time and a fact go in, actions come out.
+//!
+//! [`Agent::handle`] is total: it never fails, blocks or logs. [`Agent::deadline`] says when it must be called again if
+//! nothing else happens. The same agent runs in production, in the simulator and under the fuzzer.
+//!
+//! | part | owns |
+//! |---|---|
+//! | [`message`] | the contract: inputs and outputs |
+//! | `world` | links and addresses as the kernel last told them |
+//! | `instance` | one virtual router and what is known about it |
+//! | `readiness` | whether an instance can take part, and why not |
+//! | `receive`, `transmit` | checks on what comes in; bytes that go out |
+//! | [`addresses`] | desired against observed addresses |
+//! | `announcer` | gratuitous ARP and neighbour advertisements, paced |
+//! | `sockets` | which sockets are open with which filter |
+//! | `timers` | who is due next |
+//! | [`report`], [`snapshot`] | what people are told |
+
+pub mod addresses;
+mod announcer;
+mod configure;
+mod elect;
+mod instance;
+pub mod message;
+mod readiness;
+mod receive;
+pub mod report;
+pub mod snapshot;
+mod sockets;
+mod timers;
+mod transmit;
+pub mod trouble;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use addresses::Addresses;
+use announcer::Announcer;
+use instance::Instance;
+use message::{Input, Output, SocketId};
+use report::Report;
+use snapshot::{AgentCounters, Snapshot};
+use sockets::Sockets;
+use timers::Timers;
+use world::{Event as WorldEvent, World};
+
+use crate::net::LinkName;
+use crate::time::Instant;
+use crate::vrrp::router::{Action, Event};
+
+/// How long a stopping agent waits for the kernel's word that its addresses are gone.
+pub const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// The whole node.
+#[derive(Debug)]
+pub struct Agent {
+    router_id: String,
+    phase: Phase,
+    world: World,
+    sockets: Sockets,
+    addresses: Addresses,
+    announcer: Announcer,
+    timers: Timers,
+    /// By number; numbers stay.
+    instances: Vec<Instance>,
+    by_name: BTreeMap<String, usize>,
+    /// Who a message is for: socket and VRID.
+    by_wire: BTreeMap<(SocketId, u8), usize>,
+    /// Every virtual address: none of them is a primary address of this host.
+    virtual_addresses: BTreeSet<IpAddr>,
+    /// Every interface that an instance names: changes of others concern nobody.
+    interfaces: BTreeSet<LinkName>,
+    counters: AgentCounters,
+    /// Buffers that live on, so that a turn allocates nothing.
+    actions: Vec<Action>,
+    due: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Until then at the latest.
+    Stopping(Instant),
+    Stopped,
+}
+
+impl Agent {
+    /// An agent that calls itself `router_id` and has no instances yet.
+    #[must_use]
+    pub fn new(router_id: String) -> Self {
+        Agent {
+            router_id,
+            phase: Phase::Running,
+            world: World::default(),
+            sockets: Sockets::default(),
+            addresses: Addresses::default(),
+            announcer: Announcer::default(),
+            timers: Timers::default(),
+            instances: Vec::new(),
+            by_name: BTreeMap::new(),
+            by_wire: BTreeMap::new(),
+            virtual_addresses: BTreeSet::new(),
+            interfaces: BTreeSet::new(),
+            counters: AgentCounters::default(),
+            actions: Vec::new(),
+            due: Vec::new(),
+        }
+    }
+
+    /// Takes one fact at time `now`; appends what is to be done, in order.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Vec<Output>) {
+        match input {
+            Input::Configure(config) => self.configure(now, config, out),
+            Input::Datagram(datagram) => self.hear(now, &datagram, out),
+            Input::Observed(observed) => {
+                self.counters.dumps += 1;
+                let again = self.world.replace(observed);
+                self.compare_all(now, out);
+                if again {
+                    out.push(Output::Dump);
+                }
+            }
+            Input::Missed => {
+                out.push(Output::Report(Report::EventsMissed));
+                self.dump(out);
+            }
+            Input::Link(link) => self.link_there(now, link, out),
+            Input::LinkGone(index) => self.link_gone(now, index, out),
+            Input::Address(address) => self.address_there(now, address, out),
+            Input::AddressGone { link, address } => self.address_gone(now, link, address, out),
+            Input::Listening { socket, outcome } => self.listening(now, socket, outcome, out),
+            Input::Applied { request, outcome } => {
+                if let Some((link, address)) = self.addresses.applied(now, request, outcome, out) {
+                    // The kernel's event may still be under way; who looks meanwhile must not take it for there.
+                    self.world.apply(WorldEvent::AddressGone(link, address));
+                }
+            }
+            Input::SendFailed { socket, refusal } => self.send_failed(now, socket, refusal, out),
+            Input::Timeout => self.timeout(now, out),
+            Input::Stop => self.stop(now, out),
+        }
+        self.settle(now, out);
+        self.finish(now, out);
+    }
+
+    /// When [`Input::Timeout`] is due, if nothing else happens.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let stop = match self.phase {
+            Phase::Stopped => return None,
+            Phase::Stopping(at) => Some(at),
+            Phase::Running => None,
+        };
+        let parts = [
+            self.timers.first(),
+            self.addresses.deadline(),
+            self.announcer.deadline(),
+            self.sockets.deadline(),
+            stop,
+        ];
+        parts.into_iter().flatten().min()
+    }
+
+    /// What it is doing and why.
+    #[must_use]
+    pub fn snapshot(&self, now: Instant) -> Snapshot {
+        let numbers = self.by_name.values().filter_map(|number| self.instances.get(*number));
+        Snapshot {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            router_id: self.router_id.clone(),
+            instances: numbers.map(|i| i.status(now, |key| self.addresses.is_present(key))).collect(),
+            counters: self.counters.clone(),
+        }
+    }
+
+    /// Adverts first, then addresses and sockets, announcements last: those can wait a turn.
+    fn timeout(&mut self, now: Instant, out: &mut Vec<Output>) {
+        let mut due = std::mem::take(&mut self.due);
+        self.timers.due(now, &mut due);
+        for number in &due {
+            self.instance_due(now, *number, out);
+        }
+        self.due = due;
+        self.addresses.run(now, out);
+        self.sockets.run(now, out);
+        self.announce(now, out);
+    }
+
+    fn instance_due(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let Some(instance) = self.instances.get_mut(number) else { return };
+        if instance.router.deadline().is_some_and(|at| at <= now) {
+            self.drive(now, number, Event::Timeout, out);
+        }
+        let Some(instance) = self.instances.get_mut(number) else { return };
+        if instance.reannounce_at.is_some_and(|at| at <= now) {
+            instance.reannounce_at = None;
+            self.announce_again(now, number);
+        }
+        let Some(instance) = self.instances.get_mut(number) else { return };
+        if instance.hold_off.as_ref().is_some_and(|(until, _)| *until <= now) {
+            instance.hold_off = None;
+            self.evaluate(now, number, out);
+        }
+        self.rearm(number);
+    }
+
+    /// Tells the index of deadlines what the instance says.
+    fn rearm(&mut self, number: usize) {
+        if let Some(instance) = self.instances.get(number) {
+            self.timers.set(number, instance.deadline());
+        }
+    }
+
+    fn dump(&mut self, out: &mut Vec<Output>) {
+        if self.world.want_dump() {
+            out.push(Output::Dump);
+        }
+    }
+
+    fn stop(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        self.phase = Phase::Stopping(now.after(STOP_LIMIT));
+        out.push(Output::Report(Report::Stopping));
+        for number in 0..self.instances.len() {
+            self.shut_down(now, number, snapshot::VrState::Init, "stopped".to_owned(), out);
+        }
+    }
+
+    fn finish(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if let Phase::Stopping(until) = self.phase {
+            let left = self.addresses.leaving();
+            if left == 0 || now >= until {
+                self.phase = Phase::Stopped;
+                out.push(Output::Report(Report::Stopped { left }));
+                out.push(Output::Finished);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,326 @@
+//! Whether an instance can take part, and if not why, in words: the links, addresses and sockets that it stands on.
+//!
+//! Follows what the kernel tells; an instance that can take part again does so by itself.
+
+use std::net::IpAddr;
+
+use super::announcer::Key;
+use super::instance::{Instance, Place};
+use super::message::{Link, LinkAddress, Output, Refusal, SocketId};
+use super::report::Report;
+use super::snapshot::VrState;
+use super::sockets::Usable;
+use super::world::Event as WorldEvent;
+use super::{Agent, Phase};
+use crate::agent::addresses::ADDRESS_PROTOCOL;
+use crate::config::model::Transport;
+use crate::net::{Family, LinkIndex, LinkName, is_link_local};
+use crate::time::Instant;
+use crate::vrrp::router::{Event, State};
+
+/// Smallest MTU of a link that carries IPv6 (RFC 8200, section 5). Below it the kernel takes IPv6 off the link and forgets
+/// who is a member of which group, so a socket from before would be deaf.
+pub(super) const IPV6_LEAST_MTU: u32 = 1280;
+
+/// Why an instance cannot take part: still waiting for something of ours (INIT), or something is wrong (FAULT).
+type NotReady = (VrState, String);
+
+impl Agent {
+    /// A dump came in: everything is compared with it.
+    pub(super) fn compare_all(&mut self, now: Instant, out: &mut Vec<Output>) {
+        self.links_changed(now, out);
+        for key in self.addresses.keys() {
+            self.addresses.observe(now, key, self.world.address(key.0, key.1), out);
+        }
+        let tagged = |address: &&LinkAddress| address.protocol == ADDRESS_PROTOCOL;
+        let ours: Vec<LinkAddress> = self.world.addresses().filter(tagged).cloned().collect();
+        for address in ours {
+            self.claim_leftover(now, &address, out);
+        }
+        self.settle(now, out);
+    }
+
+    /// An address with our tag that no instance wants was left behind by an agent that died.
+    fn claim_leftover(&mut self, now: Instant, address: &LinkAddress, out: &mut Vec<Output>) {
+        let key = (address.link, address.prefix.address());
+        if !self.addresses.is_known(key) {
+            self.counters.leftovers_removed += 1;
+            let interface = self.link_words(address.link);
+            out.push(Output::Report(Report::LeftoverRemoved { address: address.prefix, interface }));
+        }
+        self.addresses.observe(now, key, Some(address), out);
+    }
+
+    /// A link in words: its name, or its number when it has none any more.
+    pub(super) fn link_words(&self, index: LinkIndex) -> String {
+        self.world.link(index).map_or_else(|| format!("link {index}"), |link| link.name.to_string())
+    }
+
+    pub(super) fn links_changed(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        self.update_sockets(out);
+        for number in 0..self.instances.len() {
+            self.evaluate(now, number, out);
+        }
+    }
+
+    pub(super) fn link_there(&mut self, now: Instant, link: Link, out: &mut Vec<Output>) {
+        let known = self.world.link(link.index);
+        if known == Some(&link) {
+            return;
+        }
+        let concerns = known.is_some_and(|known| self.interfaces.contains(&known.name))
+            || self.interfaces.contains(&link.name);
+        self.world.apply(WorldEvent::Link(link));
+        if concerns {
+            self.links_changed(now, out);
+        }
+    }
+
+    pub(super) fn link_gone(&mut self, now: Instant, index: LinkIndex, out: &mut Vec<Output>) {
+        let concerns = self.world.link(index).is_some_and(|known| self.interfaces.contains(&known.name));
+        self.world.apply(WorldEvent::LinkGone(index));
+        self.addresses.link_gone(index);
+        if concerns {
+            self.links_changed(now, out);
+        }
+    }
+
+    pub(super) fn address_there(&mut self, now: Instant, address: LinkAddress, out: &mut Vec<Output>) {
+        let key = (address.link, address.prefix.address());
+        // A router's advertisement renews addresses every few seconds: that is no news.
+        let renewed = self.world.address(key.0, key.1) == Some(&address);
+        let ours = address.protocol == ADDRESS_PROTOCOL || self.addresses.is_ours(key);
+        self.world.apply(WorldEvent::Address(address));
+        self.addresses.observe(now, key, self.world.address(key.0, key.1), out);
+        if !ours && !renewed {
+            self.evaluate_sources(now, key, out);
+        }
+    }
+
+    pub(super) fn address_gone(
+        &mut self,
+        now: Instant,
+        link: LinkIndex,
+        address: IpAddr,
+        out: &mut Vec<Output>,
+    ) {
+        let key = (link, address);
+        let ours = self.addresses.is_ours(key);
+        self.world.apply(WorldEvent::AddressGone(link, address));
+        self.addresses.observe(now, key, None, out);
+        if !ours {
+            self.evaluate_sources(now, key, out);
+        }
+    }
+
+    pub(super) fn listening(
+        &mut self,
+        now: Instant,
+        socket: SocketId,
+        outcome: Result<(), Refusal>,
+        out: &mut Vec<Output>,
+    ) {
+        if let Err(refusal) = &outcome {
+            let report = Report::SocketRefused {
+                interface: self.link_words(socket.link),
+                family: socket.family,
+                text: refusal.text.clone(),
+            };
+            if self.sockets.answered(now, socket, outcome) {
+                out.push(Output::Report(report));
+                self.evaluate_link(now, socket.link, out);
+            }
+        } else if self.sockets.answered(now, socket, outcome) {
+            self.evaluate_link(now, socket.link, out);
+        }
+    }
+
+    /// An address that is not ours came, changed or went: looks again at those whose source of adverts it is or may have to
+    /// be. Who has a source of its own keeps it, whatever else is on the link.
+    fn evaluate_sources(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
+        let Some(name) = self.world.link(key.0).map(|link| link.name.clone()) else { return };
+        for number in 0..self.instances.len() {
+            let concerned = self.instances.get(number).is_some_and(|instance| {
+                let settled = instance
+                    .place
+                    .as_ref()
+                    .is_some_and(|at| at.primary != key.1 && !self.virtual_addresses.contains(&at.primary));
+                instance.config.interface == name && !settled
+            });
+            if concerned {
+                self.evaluate(now, number, out);
+            }
+        }
+    }
+
+    /// Looks again at the instances whose adverts go by `link`.
+    fn evaluate_link(&mut self, now: Instant, link: LinkIndex, out: &mut Vec<Output>) {
+        let Some(name) = self.world.link(link).map(|link| link.name.clone()) else { return };
+        for number in 0..self.instances.len() {
+            if self.instances.get(number).is_some_and(|instance| instance.config.interface == name) {
+                self.evaluate(now, number, out);
+            }
+        }
+    }
+
+    /// Starts, stops or moves an instance as its surroundings now are.
+    pub(super) fn evaluate(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let Some(instance) = self.instances.get(number) else { return };
+        if instance.retired || self.phase != Phase::Running {
+            return;
+        }
+        match self.readiness(instance) {
+            Err((state, reason)) => self.shut_down(now, number, state, reason, out),
+            Ok(place) => self.start(now, number, place, out),
+        }
+        self.rearm(number);
+    }
+
+    fn start(&mut self, now: Instant, number: usize, place: Place, out: &mut Vec<Output>) {
+        let Some(instance) = self.instances.get_mut(number) else { return };
+        let primary = place.primary;
+        let running = instance.router.state() != State::Init;
+        match &instance.place {
+            Some(old) if running && *old == place => {}
+            Some(old) if running && old.socket == place.socket && old.keys == place.keys => {
+                instance.place = Some(place);
+                self.drive(now, number, Event::Primary(primary), out);
+            }
+            Some(_) if running => {
+                self.shut_down(now, number, VrState::Init, "its interfaces were replaced".to_owned(), out);
+                self.start(now, number, place, out);
+            }
+            Some(_) | None => {
+                instance.place = Some(place);
+                instance.heard = None;
+                self.drive(now, number, Event::Startup { primary }, out);
+            }
+        }
+    }
+
+    /// Has the instance take no part, for this reason; a MASTER resigns and lets go.
+    pub(super) fn shut_down(
+        &mut self,
+        now: Instant,
+        number: usize,
+        state: VrState,
+        reason: String,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(instance) = self.instances.get_mut(number) else { return };
+        if instance.retired {
+            return;
+        }
+        if instance.router.state() == State::Init {
+            if let Some(report) = instance.enter(now, state, reason) {
+                out.push(Output::Report(report));
+            }
+        } else {
+            instance.leaving_because = Some((state, reason));
+            self.drive(now, number, Event::Shutdown, out);
+        }
+        if let Some(instance) = self.instances.get_mut(number) {
+            instance.place = None;
+        }
+        self.rearm(number);
+    }
+
+    fn readiness(&self, instance: &Instance) -> Result<Place, NotReady> {
+        if !self.world.is_known() {
+            return Err((VrState::Init, "waiting for the kernel's list of interfaces".to_owned()));
+        }
+        let config = &instance.config;
+        let link = self.usable_link(&config.interface)?;
+        if config.family == Family::Ipv6
+            && let Some(mtu) = self.world.link(link).map(|link| link.mtu).filter(|mtu| *mtu < IPV6_LEAST_MTU)
+        {
+            let reason = format!(
+                "interface {} has an MTU of {mtu} bytes, and IPv6 needs {IPV6_LEAST_MTU}",
+                config.interface
+            );
+            return Err((VrState::Fault, reason));
+        }
+        let keys = self.keys(instance)?;
+        let socket = SocketId { link, family: config.family };
+        match self.sockets.usable(socket) {
+            Usable::Yes => {}
+            Usable::NotYet => return Err((VrState::Init, "waiting for its socket".to_owned())),
+            Usable::Refused(text) => {
+                return Err((VrState::Fault, format!("no VRRP socket on {}: {text}", config.interface)));
+            }
+        }
+        let primary = self.primary(instance, link).ok_or_else(|| Self::no_primary(instance))?;
+        if let Some((_, reason)) = &instance.hold_off {
+            return Err((VrState::Fault, reason.clone()));
+        }
+        Ok(Place { socket, primary, keys })
+    }
+
+    fn usable_link(&self, name: &LinkName) -> Result<LinkIndex, NotReady> {
+        let fault = |words: &str| (VrState::Fault, format!("interface {name} {words}"));
+        let link = self.world.link_named(name).ok_or_else(|| fault("does not exist"))?;
+        match (link.up, link.carrier) {
+            (false, _) => Err(fault("is down")),
+            (true, false) => Err(fault("has no carrier: cable, switch port or peer is down")),
+            (true, true) => Ok(link.index),
+        }
+    }
+
+    /// Where each address belongs.
+    fn keys(&self, instance: &Instance) -> Result<Vec<Key>, NotReady> {
+        let config = &instance.config;
+        let place = |address: &crate::config::model::VirtualAddress| {
+            let name = address.interface.as_ref().unwrap_or(&config.interface);
+            Ok((self.usable_link(name)?, address.prefix.address()))
+        };
+        config.addresses.iter().chain(&config.unadvertised).map(place).collect()
+    }
+
+    /// The source of adverts: the configured one if it is there, else the interface's own first address.
+    ///
+    /// A virtual address is never it (RFC 9568, section 7.2), except for an owner that has no other: adverts from an
+    /// address that another router holds for now are dropped there by the kernel as its own.
+    fn primary(&self, instance: &Instance, link: LinkIndex) -> Option<IpAddr> {
+        let config = &instance.config;
+        if let Some(source) = config.source_address {
+            return self.world.address(link, source).filter(|address| !address.tentative).map(|_| source);
+        }
+        let global = match &config.transport {
+            Transport::Multicast => false,
+            Transport::Unicast(peers) => peers.iter().any(|peer| match peer {
+                IpAddr::V4(_) => false,
+                IpAddr::V6(v6) => !is_link_local(*v6),
+            }),
+        };
+        let own = |address: &LinkAddress| {
+            address.protocol != ADDRESS_PROTOCOL && !self.addresses.is_ours((link, address.prefix.address()))
+        };
+        let real = |address: &LinkAddress| {
+            own(address) && !self.virtual_addresses.contains(&address.prefix.address())
+        };
+        let primary = self.world.primary(link, config.family, global, real);
+        if primary.is_none() && config.priority.is_owner() {
+            return self.world.primary(link, config.family, global, own);
+        }
+        primary
+    }
+
+    fn no_primary(instance: &Instance) -> NotReady {
+        let config = &instance.config;
+        let reason = match (config.source_address, config.family) {
+            (Some(source), _) => format!("source_address {source} is not on {}", config.interface),
+            (None, Family::Ipv4) => format!(
+                "{} has no IPv4 address of its own to send adverts from: give it one, or set source_address",
+                config.interface
+            ),
+            (None, Family::Ipv6) => format!(
+                "{} has no usable IPv6 address of its own (link-local for multicast) to send adverts from",
+                config.interface
+            ),
+        };
+        (VrState::Fault, reason)
+    }
+}

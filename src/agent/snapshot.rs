@@ -1,0 +1,189 @@
+//! What the agent is doing and why, as a value: the whole content of `failover status`.
+//!
+//! The JSON form is an interface: keys are added, never renamed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::net::Family;
+
+/// The agent at one moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Version of the running program.
+    pub version: String,
+    /// What this host calls itself.
+    pub router_id: String,
+    /// Every instance, by name.
+    pub instances: Vec<InstanceStatus>,
+    /// Counters that belong to no instance.
+    pub counters: AgentCounters,
+}
+
+/// One instance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct InstanceStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `INIT`, `BACKUP`, `MASTER` or `FAULT`.
+    pub state: VrState,
+    /// Seconds since it entered that state.
+    pub since_seconds: f64,
+    /// Why it is in that state, in words.
+    pub reason: String,
+    /// Interface as configured.
+    pub interface: String,
+    /// `virtual_router_id`.
+    pub virtual_router_id: u8,
+    /// Family of the adverts.
+    pub family: Family,
+    /// Protocol version.
+    pub version: u8,
+    /// Configured priority.
+    pub base_priority: u8,
+    /// The priority that adverts carry.
+    pub effective_priority: u8,
+    /// Own interval in milliseconds.
+    pub advert_interval_ms: u64,
+    /// Source of our adverts.
+    pub primary_address: Option<String>,
+    /// Virtual addresses.
+    pub addresses: Vec<AddressStatus>,
+    /// The router that is MASTER as far as we know, and its last advert.
+    pub master: Option<MasterStatus>,
+    /// The checksum form we send, for version 3 over IPv4.
+    pub checksum: Option<String>,
+    /// Trouble of the last minute, newest last, in words with counts.
+    pub trouble: Vec<TroubleStatus>,
+    /// Counters.
+    pub counters: InstanceCounters,
+}
+
+/// The states of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum VrState {
+    /// Not started yet.
+    Init,
+    /// Ready to take over (RFC 9568: Backup).
+    Backup,
+    /// Holds the addresses (RFC 9568: Active).
+    Master,
+    /// Cannot take part (RFC 9568: Initialize).
+    Fault,
+}
+
+impl VrState {
+    /// The word in status, logs, metrics and hooks.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            VrState::Init => "INIT",
+            VrState::Backup => "BACKUP",
+            VrState::Master => "MASTER",
+            VrState::Fault => "FAULT",
+        }
+    }
+}
+
+impl std::fmt::Display for VrState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One virtual address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressStatus {
+    /// The address and the length of its network part.
+    pub address: String,
+    /// The interface it belongs on.
+    pub interface: String,
+    /// Whether it is there now, as the kernel says.
+    pub present: bool,
+    /// Whether adverts list it.
+    pub advertised: bool,
+}
+
+/// The master as far as we know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct MasterStatus {
+    /// Source address of its adverts.
+    pub address: String,
+    /// The priority in its last advert.
+    pub priority: u8,
+    /// The interval in its last advert, milliseconds.
+    pub advert_interval_ms: u64,
+    /// Seconds since that advert.
+    pub heard_seconds_ago: f64,
+}
+
+/// A kind of trouble that occurred.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TroubleStatus {
+    /// What, who, and what to do, in words.
+    pub text: String,
+    /// How often since the agent started, as far as the kernel let it through.
+    pub count: u64,
+    /// Seconds since it was last seen.
+    pub seen_seconds_ago: f64,
+}
+
+/// Counters of an instance, since the agent started.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceCounters {
+    /// Times it became MASTER.
+    pub master_transitions: u64,
+    /// Adverts sent.
+    pub adverts_sent: u64,
+    /// Adverts accepted.
+    pub adverts_received: u64,
+    /// Resignations (priority 0) sent.
+    pub priority_zero_sent: u64,
+    /// Resignations received.
+    pub priority_zero_received: u64,
+    /// Accepted with the checksum of RFC 9568 (version 3 over IPv4).
+    pub checksum_rfc9568: u64,
+    /// Accepted with the checksum of RFC 5798 (version 3 over IPv4).
+    pub checksum_rfc5798: u64,
+    /// Dropped: neither checksum right.
+    pub checksum_errors: u64,
+    /// Dropped: TTL or hop limit not 255.
+    pub ip_ttl_errors: u64,
+    /// Dropped: another protocol version.
+    pub version_errors: u64,
+    /// Dropped: not an advertisement.
+    pub invalid_type: u64,
+    /// Dropped: not as long as its address count says, or no addresses.
+    pub packet_length_errors: u64,
+    /// Interval other than ours: noted (version 3) or dropped (version 2).
+    pub adv_interval_errors: u64,
+    /// Another list of addresses: noted.
+    pub address_list_errors: u64,
+    /// Dropped: wrong password.
+    pub auth_failures: u64,
+    /// Dropped: another authentication type.
+    pub auth_type_errors: u64,
+    /// Dropped: our own advert came back.
+    pub own_packets: u64,
+    /// Dropped: unicast to a multicast instance or the reverse, or no peer of ours.
+    pub foreign_packets: u64,
+    /// Noted: another router that says it owns the addresses, as this one does.
+    pub second_owner: u64,
+    /// Adverts that lost against ours while we were MASTER.
+    pub contested: u64,
+    /// Addresses that somebody removed and we put back.
+    pub addresses_restored: u64,
+    /// Announcement frames sent.
+    pub announcements_sent: u64,
+}
+
+/// Counters that belong to no instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentCounters {
+    /// Dropped: a VRID that is not configured on that interface and family.
+    pub vrid_errors: u64,
+    /// Addresses of a dead agent that were taken away.
+    pub leftovers_removed: u64,
+    /// Times that links and addresses were read afresh.
+    pub dumps: u64,
+}

@@ -1,0 +1,339 @@
+//! A snapshot laid out for people: one line per instance, trouble below it; or all about one instance.
+//!
+//! Pure text: nothing is written or asked here.
+
+use std::fmt::Write;
+
+use crate::agent::snapshot::{AddressStatus, InstanceStatus, Snapshot, TroubleStatus, VrState};
+
+/// Colour, or none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paint {
+    color: bool,
+}
+
+impl Paint {
+    pub(super) fn new(color: bool) -> Self {
+        Paint { color }
+    }
+
+    fn state(self, state: VrState, text: &str) -> String {
+        self.wrap(
+            text,
+            match state {
+                VrState::Master => "1;32",
+                VrState::Backup => "36",
+                VrState::Init => "33",
+                VrState::Fault => "1;31",
+            },
+        )
+    }
+
+    fn bad(self, text: &str) -> String {
+        self.wrap(text, "31")
+    }
+
+    fn trouble(self, text: &str) -> String {
+        self.wrap(text, "33")
+    }
+
+    fn heading(self, text: &str) -> String {
+        self.wrap(text, "1")
+    }
+
+    fn wrap(self, text: &str, code: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+const HEADINGS: [&str; 7] = ["INSTANCE", "STATE", "SINCE", "PRIORITY", "ADDRESSES", "MASTER", "WHY"];
+
+/// Every instance on a line of its own.
+pub(super) fn overview(snapshot: &Snapshot, paint: Paint) -> String {
+    let mut text = format!("failover {} on {}\n", snapshot.version, snapshot.router_id);
+    if snapshot.instances.is_empty() {
+        text.push_str("no instances are configured\n");
+        return text;
+    }
+    let rows: Vec<[String; 7]> = snapshot.instances.iter().map(row).collect();
+    let mut widths = HEADINGS.map(str::len);
+    for row in &rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    text.push('\n');
+    text.push_str(&paint.heading(&line(&HEADINGS.map(str::to_owned), &widths, |_, padded| padded)));
+    text.push('\n');
+    for (instance, row) in snapshot.instances.iter().zip(&rows) {
+        text.push_str(&line(row, &widths, |column, padded| match column {
+            1 => paint.state(instance.state, &padded),
+            4 if is_off(instance) => paint.bad(&padded),
+            _ => padded,
+        }));
+        text.push('\n');
+        for trouble in &instance.trouble {
+            let _ = writeln!(text, "  {}", paint.trouble(&trouble_line(trouble)));
+        }
+    }
+    text
+}
+
+fn line(cells: &[String; 7], widths: &[usize; 7], finish: impl Fn(usize, String) -> String) -> String {
+    let last = cells.len() - 1;
+    let mut text = String::new();
+    for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
+        let padded = if column == last { cell.clone() } else { format!("{cell:<width$}") };
+        text.push_str(&finish(column, padded));
+        if column != last {
+            text.push_str("  ");
+        }
+    }
+    text
+}
+
+fn row(instance: &InstanceStatus) -> [String; 7] {
+    [
+        instance.name.clone(),
+        instance.state.word().to_owned(),
+        span(instance.since_seconds),
+        priority(instance),
+        format!("{}/{}", present(instance), wanted(instance)),
+        master(instance),
+        instance.reason.clone(),
+    ]
+}
+
+/// All about one instance.
+pub(super) fn details(instance: &InstanceStatus, paint: Paint) -> String {
+    let mut text = String::new();
+    let mut say = |key: &str, value: &str| {
+        let _ = writeln!(text, "{key:<11} {value}");
+    };
+    say("instance", &paint.heading(&instance.name));
+    say(
+        "state",
+        &format!(
+            "{} for {}: {}",
+            paint.state(instance.state, instance.state.word()),
+            span(instance.since_seconds),
+            instance.reason
+        ),
+    );
+    say(
+        "protocol",
+        &format!(
+            "VRRP version {} over {}, virtual router ID {} on {}, an advert every {}",
+            instance.version,
+            instance.family,
+            instance.virtual_router_id,
+            instance.interface,
+            milliseconds(instance.advert_interval_ms)
+        ),
+    );
+    if let Some(form) = &instance.checksum {
+        say("checksum", form);
+    }
+    say("priority", &priority(instance));
+    say("source", instance.primary_address.as_deref().unwrap_or("none usable"));
+    say("master", &master_details(instance));
+    for (index, address) in instance.addresses.iter().enumerate() {
+        say(if index == 0 { "addresses" } else { "" }, &address_line(instance.state, address, paint));
+    }
+    for (index, trouble) in instance.trouble.iter().enumerate() {
+        say(if index == 0 { "trouble" } else { "" }, &paint.trouble(&trouble_line(trouble)));
+    }
+    for (index, counter) in counters(instance).iter().enumerate() {
+        say(if index == 0 { "counters" } else { "" }, counter);
+    }
+    text
+}
+
+fn priority(instance: &InstanceStatus) -> String {
+    if instance.effective_priority == instance.base_priority {
+        instance.base_priority.to_string()
+    } else {
+        format!("{} (base {})", instance.effective_priority, instance.base_priority)
+    }
+}
+
+/// How many addresses are here, and how many should be: all of a MASTER's, none of the others'.
+fn present(instance: &InstanceStatus) -> usize {
+    instance.addresses.iter().filter(|address| address.present).count()
+}
+
+fn wanted(instance: &InstanceStatus) -> usize {
+    if instance.state == VrState::Master { instance.addresses.len() } else { 0 }
+}
+
+fn is_off(instance: &InstanceStatus) -> bool {
+    present(instance) != wanted(instance)
+}
+
+fn master(instance: &InstanceStatus) -> String {
+    if instance.state == VrState::Master {
+        return "this host".to_owned();
+    }
+    match &instance.master {
+        Some(master) => format!("{} ({})", master.address, master.priority),
+        None => "-".to_owned(),
+    }
+}
+
+fn master_details(instance: &InstanceStatus) -> String {
+    if instance.state == VrState::Master {
+        return "this host".to_owned();
+    }
+    match &instance.master {
+        Some(master) => format!(
+            "{}, priority {}, an advert every {}, the last one {} ago",
+            master.address,
+            master.priority,
+            milliseconds(master.advert_interval_ms),
+            span(master.heard_seconds_ago)
+        ),
+        None => "none known".to_owned(),
+    }
+}
+
+fn address_line(state: VrState, address: &AddressStatus, paint: Paint) -> String {
+    let should = state == VrState::Master;
+    let there = match (address.present, should) {
+        (true, true) => "here".to_owned(),
+        (false, false) => "not here".to_owned(),
+        (true, false) => paint.bad("here, and should not be"),
+        (false, true) => paint.bad("missing"),
+    };
+    let quiet = if address.advertised { "" } else { ", not in adverts" };
+    format!("{} on {}: {there}{quiet}", address.address, address.interface)
+}
+
+fn trouble_line(trouble: &TroubleStatus) -> String {
+    let times = if trouble.count == 1 { String::new() } else { format!(" ({} times)", trouble.count) };
+    format!("! {}{times}, {} ago", trouble.text, span(trouble.seen_seconds_ago))
+}
+
+/// The counters that have counted something, by the names of the JSON document.
+fn counters(instance: &InstanceStatus) -> Vec<String> {
+    let Ok(serde_json::Value::Object(all)) = serde_json::to_value(&instance.counters) else {
+        return Vec::new();
+    };
+    let counted = all.iter().filter_map(|(name, value)| value.as_u64().map(|count| (name, count)));
+    counted.filter(|(_, count)| *count != 0).map(|(name, count)| format!("{count:>10} {name}")).collect()
+}
+
+/// Seconds as people say them, two units at most.
+fn span(seconds: f64) -> String {
+    if !seconds.is_finite() || seconds < 0.0 {
+        return "?".to_owned();
+    }
+    if seconds < 10.0 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = std::time::Duration::try_from_secs_f64(seconds).map_or(u64::MAX, |span| span.as_secs());
+    let (days, hours, minutes) = (whole / 86_400, whole / 3_600 % 24, whole / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{whole} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", whole % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+fn milliseconds(count: u64) -> String {
+    if count.is_multiple_of(1000) { format!("{} s", count / 1000) } else { format!("{count} ms") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::snapshot::{AgentCounters, InstanceCounters, MasterStatus};
+    use crate::net::Family;
+
+    fn instance(name: &str, state: VrState) -> InstanceStatus {
+        InstanceStatus {
+            name: name.to_owned(),
+            state,
+            since_seconds: 75.0,
+            reason: "no advert for 3.6 s".to_owned(),
+            interface: "eth0".to_owned(),
+            virtual_router_id: 51,
+            family: Family::Ipv4,
+            version: 3,
+            base_priority: 100,
+            effective_priority: 100,
+            advert_interval_ms: 1000,
+            primary_address: Some("192.0.2.2".to_owned()),
+            addresses: vec![AddressStatus {
+                address: "192.0.2.1/24".to_owned(),
+                interface: "eth0".to_owned(),
+                present: state == VrState::Master,
+                advertised: true,
+            }],
+            master: None,
+            checksum: Some("rfc9568".to_owned()),
+            trouble: Vec::new(),
+            counters: InstanceCounters { adverts_sent: 7, ..InstanceCounters::default() },
+        }
+    }
+
+    #[test]
+    fn an_overview_lines_up_and_says_what_is_wrong_below_its_instance() {
+        let mut backup = instance("mail-relay", VrState::Backup);
+        backup.master = Some(MasterStatus {
+            address: "192.0.2.3".to_owned(),
+            priority: 150,
+            advert_interval_ms: 100,
+            heard_seconds_ago: 0.04,
+        });
+        backup.trouble = vec![TroubleStatus {
+            text: "192.0.2.9 speaks version 2".to_owned(),
+            count: 3,
+            seen_seconds_ago: 2.0,
+        }];
+        let snapshot = Snapshot {
+            version: "0.1.0".to_owned(),
+            router_id: "lb1".to_owned(),
+            instances: vec![backup, instance("web", VrState::Master)],
+            counters: AgentCounters::default(),
+        };
+        let expected = "\
+failover 0.1.0 on lb1
+
+INSTANCE    STATE   SINCE       PRIORITY  ADDRESSES  MASTER           WHY
+mail-relay  BACKUP  1 min 15 s  100       0/0        192.0.2.3 (150)  no advert for 3.6 s
+  ! 192.0.2.9 speaks version 2 (3 times), 2.0 s ago
+web         MASTER  1 min 15 s  100       1/1        this host        no advert for 3.6 s
+";
+        assert_eq!(overview(&snapshot, Paint::new(false)), expected);
+        let colored = overview(&snapshot, Paint::new(true));
+        assert!(colored.contains("\x1b[1;32mMASTER\x1b[0m"), "{colored}");
+    }
+
+    #[test]
+    fn details_name_every_address_and_what_was_counted() {
+        let mut fault = instance("web", VrState::Fault);
+        fault.effective_priority = 80;
+        fault.addresses[0].present = true;
+        let text = details(&fault, Paint::new(false));
+        assert!(text.contains("192.0.2.1/24 on eth0: here, and should not be"), "{text}");
+        assert!(text.contains("80 (base 100)"), "{text}");
+        assert!(text.contains("7 adverts_sent"), "{text}");
+        assert!(!text.contains("adverts_received"), "{text}");
+    }
+
+    #[test]
+    fn spans_are_said_in_two_units_at_most() {
+        for (seconds, said) in [
+            (0.04, "0.0 s"),
+            (9.96, "10.0 s"),
+            (59.9, "59 s"),
+            (61.0, "1 min 1 s"),
+            (3_600.0, "1 h 0 min"),
+            (200_000.0, "2 d 7 h"),
+            (f64::NAN, "?"),
+        ] {
+            assert_eq!(span(seconds), said);
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! TOML text as a tree in which every key and every value knows its place.
+//!
+//! Owns: the syntax, the syntax errors (all at once), and the finding of secrets. The tree belongs to this program and
+//! not to the TOML parser, so that trees of several files can be laid over each other and each leaf still knows
+//! where it came from. Fails: never; what is not TOML becomes diagnostics.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use toml::de::{DeTable, DeValue};
+
+use super::code::Code;
+use super::diagnostic::{Diagnostic, Place};
+
+/// The entries of a table, by key.
+pub(super) type Entries = BTreeMap<String, Entry>;
+
+/// A key and what it is set to.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    /// Where the key stands; for a table with a header, its name in the header.
+    pub(super) key: Place,
+    /// What it is set to.
+    pub(super) node: Node,
+}
+
+/// A value and its place.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) place: Place,
+    pub(super) value: Value,
+}
+
+/// A value of TOML.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    String(String),
+    /// `None`: beyond 64 bits.
+    Integer(Option<i64>),
+    /// As written.
+    Float(String),
+    Boolean(bool),
+    Datetime,
+    Array(Vec<Node>),
+    Table(Entries),
+}
+
+impl Value {
+    /// The text of a string.
+    pub(super) fn text(&self) -> Option<&str> {
+        if let Value::String(text) = self { Some(text) } else { None }
+    }
+
+    /// A number as it would be written, whole or not.
+    pub(super) fn number(&self) -> Option<String> {
+        if let Value::Integer(number) = self {
+            return Some(number.map_or_else(|| "1".to_owned(), |number| number.to_string()));
+        }
+        if let Value::Float(number) = self { Some(number.clone()) } else { None }
+    }
+
+    /// What it is, in words, with an article.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Value::String(_) => "a string",
+            Value::Integer(_) => "a whole number",
+            Value::Float(_) => "a number with a fraction",
+            Value::Boolean(_) => "true or false",
+            Value::Datetime => "a date or time",
+            Value::Array(_) => "an array",
+            Value::Table(_) => "a table",
+        }
+    }
+}
+
+/// What reading the text gave.
+pub(super) struct Tree {
+    /// The top-level table; incomplete when there are errors.
+    pub(super) root: Entries,
+    /// What is not TOML.
+    pub(super) errors: Vec<Diagnostic>,
+    /// Bytes of the text that must not be shown.
+    pub(super) secrets: Vec<Range<usize>>,
+}
+
+/// Reads `text`, which is source number `source`.
+pub(super) fn read(text: &str, source: usize) -> Tree {
+    let (parsed, problems) = DeTable::parse_recoverable(text);
+    let root = entries(parsed.get_ref(), source);
+    let mut secrets = Vec::new();
+    find_secrets(&root, false, &mut secrets);
+    if !problems.is_empty() {
+        secrets.extend(secrets_by_eye(text));
+    }
+    let errors = problems.iter().map(|problem| syntax_error(problem, text, source)).collect();
+    Tree { root, errors, secrets: merge(secrets) }
+}
+
+fn entries(table: &DeTable<'_>, source: usize) -> Entries {
+    let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| Entry {
+        key: Place { source, span: key.span() },
+        node: Node { place: Place { source, span: value.span() }, value: convert(value.get_ref(), source) },
+    };
+    table.iter().map(|(key, value)| (key.get_ref().to_string(), entry((key, value)))).collect()
+}
+
+fn convert(value: &DeValue<'_>, source: usize) -> Value {
+    match value {
+        DeValue::String(text) => Value::String(text.to_string()),
+        DeValue::Integer(number) => Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).ok()),
+        DeValue::Float(number) => Value::Float(number.as_str().to_owned()),
+        DeValue::Boolean(value) => Value::Boolean(*value),
+        DeValue::Datetime(_) => Value::Datetime,
+        DeValue::Array(items) => Value::Array(
+            items
+                .iter()
+                .map(|item| Node {
+                    place: Place { source, span: item.span() },
+                    value: convert(item.get_ref(), source),
+                })
+                .collect(),
+        ),
+        DeValue::Table(table) => Value::Table(entries(table, source)),
+    }
+}
+
+fn syntax_error(problem: &toml::de::Error, text: &str, source: usize) -> Diagnostic {
+    let mut span = problem.span().unwrap_or(text.len()..text.len());
+    // An empty span at the end of a line is hard to see: point at what stands before it.
+    if span.is_empty()
+        && let Some((at, last)) = text.get(..span.start).and_then(|before| before.char_indices().next_back())
+        && last != '\n'
+    {
+        span.start = at;
+    }
+    Diagnostic::error(Code::Syntax, &Place { source, span }, problem.message())
+}
+
+/// Whether a key of this name holds a secret, wherever it stands.
+fn is_secret(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    (key.contains("pass") || key.contains("secret")) && !key.ends_with("_file")
+}
+
+/// Collects the values that must not be shown. Inside `auth` everything is one but what says the kind and the file, so
+/// that a misspelt key does not give the password away.
+fn find_secrets(table: &Entries, in_auth: bool, secrets: &mut Vec<Range<usize>>) {
+    for (key, entry) in table {
+        let harmless = in_auth && (key == "type" || key == "password_file");
+        let hidden = is_secret(key) || (in_auth && !harmless);
+        match &entry.node.value {
+            Value::Table(inner) => find_secrets(inner, hidden || in_auth || key == "auth", secrets),
+            _ if hidden || key == "auth" => secrets.push(entry.node.place.span.clone()),
+            Value::Array(items) => {
+                for item in items {
+                    if let Value::Table(inner) = &item.value {
+                        find_secrets(inner, in_auth, secrets);
+                    }
+                }
+            }
+            Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime => {}
+        }
+    }
+}
+
+/// Secrets of a text that is not TOML, so that there is no whole tree to find them in: on a line that speaks of
+/// authentication, everything after the first `=`; to the end of a string that goes over several lines.
+fn secrets_by_eye(text: &str) -> Vec<Range<usize>> {
+    let mut secrets = Vec::new();
+    let mut at = 0;
+    let mut carried = false;
+    while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+        let line = rest.split_inclusive('\n').next().unwrap_or(rest);
+        let content = line.trim_end();
+        let lower = content.to_ascii_lowercase();
+        let speaks = ["pass", "secret", "auth"].iter().filter_map(|word| lower.find(word)).min();
+        let from = match speaks {
+            _ if carried => Some(0),
+            Some(word) => content
+                .find('=')
+                .or_else(|| content.get(word..)?.find(char::is_whitespace).map(|space| word + space))
+                .map(|before| before + 1),
+            None => None,
+        };
+        let mut end = at + line.len();
+        carried = false;
+        if let Some(from) = from.map(|from| at + from) {
+            let value = text.get(from..at + content.len()).unwrap_or_default();
+            let value_at = from + (value.len() - value.trim_start().len());
+            carried = value.trim().is_empty();
+            let triple = ["\"\"\"", "'''"].into_iter().find_map(|quote| Some((quote, value.find(quote)?)));
+            let until = match triple {
+                Some((quote, open)) => {
+                    let inside = from + open + quote.len();
+                    let close = text.get(inside..).and_then(|rest| rest.find(quote));
+                    end = end.max(close.map_or(text.len(), |close| inside + close + quote.len()));
+                    end
+                }
+                None => at + content.len(),
+            };
+            if value_at < until {
+                secrets.push(value_at..until);
+            }
+        }
+        at = end;
+    }
+    secrets
+}
+
+/// Ascending, and apart from each other.
+fn merge(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    spans.sort_by_key(|span| (span.start, span.end));
+    let mut merged: Vec<Range<usize>> = Vec::new();
+    for span in spans.into_iter().filter(|span| !span.is_empty()) {
+        match merged.last_mut() {
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            _ => merged.push(span),
+        }
+    }
+    merged
+}

@@ -1,0 +1,301 @@
+//! The engine: one thread, one loop, no runtime.
+//!
+//! A turn waits for any descriptor, then takes what is there in a fixed order: link and address events, the kernel
+//! thread's answers, VRRP messages, and last the time. So a process that was held up reads the adverts that waited
+//! before it believes that there were none. What the agent wants is done at once, in order.
+//!
+//! A flood must not keep the timer waiting: reading messages has a budget of time per turn. It is as long as the process
+//! is late already, within bounds: to catch up may at most double the delay.
+
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use super::effects::{Effects, socket_of};
+use super::pace::{PAUSE_MS, Pace};
+use super::{RunError, convert};
+use crate::agent::Agent;
+use crate::agent::message::{Datagram, Input, Output, RequestId, SocketId};
+use crate::agent::report::Severity;
+use crate::agent::snapshot::Snapshot;
+use crate::os::clock;
+use crate::os::netlink::{Monitor, Outcome};
+use crate::os::poll::{Poll, Token};
+use crate::os::queue::Queue;
+use crate::os::signal::{Asked, Signals};
+use crate::os::socket::{BATCH, Batch};
+use crate::os::timer::Timer;
+use crate::time::Instant;
+
+pub(super) const TIMER: Token = Token(0);
+pub(super) const WAKE: Token = Token(1);
+pub(super) const SIGNALS: Token = Token(2);
+pub(super) const MONITOR: Token = Token(3);
+
+/// Time for messages in a turn, at least and at most.
+const BUDGET: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
+/// Later than this, the process was held up, and more may have arrived than the wait has told.
+const HELD_UP: Duration = Duration::from_millis(5);
+/// Time before a dump that failed is asked for again.
+const DUMP_AGAIN: Duration = Duration::from_secs(1);
+
+/// A question for the agent's state; the answer goes back the way it says.
+pub(super) struct Query(pub(super) SyncSender<Snapshot>);
+
+/// Where facts come from, but for the sockets, which come and go.
+pub(super) struct Sources {
+    pub(super) timer: Timer,
+    pub(super) monitor: Monitor,
+    pub(super) signals: Signals,
+    pub(super) queries: Arc<Queue<Query>>,
+    /// Watches all but the sockets.
+    pub(super) urgent: Poll,
+}
+
+/// The agent and what carries out its outputs.
+struct Node {
+    agent: Agent,
+    effects: Effects,
+    out: Vec<Output>,
+    /// The time of the last fact: for the agent, time never goes back.
+    last: Instant,
+}
+
+impl Node {
+    fn feed(&mut self, input: Input<'_>) {
+        self.feed_at(clock::now(), input);
+    }
+
+    /// Brings a fact that became one at `at`, or at the time of the last fact if that was later.
+    fn feed_at(&mut self, at: Instant, input: Input<'_>) {
+        self.last = self.last.max(at);
+        self.agent.handle(self.last, input, &mut self.out);
+        self.effects.perform(&mut self.out);
+    }
+}
+
+/// The loop's state.
+pub(super) struct Engine {
+    node: Node,
+    sources: Sources,
+    batch: Batch,
+    ready: Vec<Token>,
+    outcomes: Vec<Outcome>,
+    queries: Vec<Query>,
+    pace: Pace,
+    stopping: bool,
+    dump_again_at: Option<Instant>,
+}
+
+impl Engine {
+    pub(super) fn new(agent: Agent, effects: Effects, sources: Sources) -> Self {
+        Engine {
+            node: Node { agent, effects, out: Vec::new(), last: Instant::ZERO },
+            sources,
+            batch: Batch::default(),
+            ready: Vec::new(),
+            outcomes: Vec::new(),
+            queries: Vec::new(),
+            pace: Pace::default(),
+            stopping: false,
+            dump_again_at: None,
+        }
+    }
+
+    /// Brings the agent one fact.
+    pub(super) fn feed(&mut self, input: Input<'_>) {
+        self.node.feed(input);
+    }
+
+    /// Turns until the agent has left.
+    pub(super) fn run(&mut self) -> Result<(), RunError> {
+        while !self.node.effects.finished {
+            let deadline = self.wait()?;
+            self.turn(deadline)?;
+        }
+        Ok(())
+    }
+
+    /// Waits until something can be read or the deadline has come, and answers that deadline.
+    fn wait(&mut self) -> Result<Option<Instant>, RunError> {
+        let deadline = self.node.agent.deadline();
+        let first = [deadline, self.dump_again_at].into_iter().flatten().min();
+        let now = clock::now();
+        let lead = self.pace.lead(now);
+        let due = first.is_some_and(|first| first <= now);
+        if let Some(first) = first
+            && !due
+        {
+            self.sources.timer.arm(first.before(lead))?;
+        }
+        self.ready.clear();
+        let mut block = !due && self.node.effects.answers.is_empty();
+        if block && self.pace.is_busy() {
+            self.sources.urgent.pause(PAUSE_MS)?;
+            block = false;
+        }
+        self.node.effects.poll.wait(block, &mut self.ready)?;
+        let late = deadline.is_some_and(|deadline| clock::now().since(deadline) > HELD_UP);
+        if (block && late) || first.is_some_and(|first| self.stay_awake(first, lead)) {
+            self.node.effects.poll.wait(false, &mut self.ready)?;
+            self.ready.sort_unstable();
+            self.ready.dedup();
+        }
+        Ok(deadline)
+    }
+
+    /// Woken `lead` before the deadline `first` or less, waits for it awake; whether it did.
+    fn stay_awake(&self, first: Instant, lead: Duration) -> bool {
+        let now = clock::now();
+        if now >= first || first.since(now) > lead || !self.ready.contains(&TIMER) {
+            return false;
+        }
+        while clock::now() < first {
+            std::hint::spin_loop();
+        }
+        true
+    }
+
+    fn turn(&mut self, deadline: Option<Instant>) -> Result<(), RunError> {
+        if self.ready.contains(&TIMER) {
+            self.sources.timer.fired();
+        }
+        self.feed_back();
+        // Taken before the events and fed after them: the kernel reports a change before it answers for it, and an
+        // answer that overtook the report would make that look like another change.
+        if self.ready.contains(&WAKE) {
+            self.node.effects.outcomes(&mut self.outcomes);
+        }
+        if self.ready.contains(&MONITOR) || !self.outcomes.is_empty() {
+            self.take_events()?;
+        }
+        self.feed_outcomes();
+        let heard = self.take_messages(deadline);
+        let now = clock::now();
+        self.pace.heard(now, heard);
+        if self.node.agent.deadline().is_some_and(|deadline| deadline <= now) {
+            self.pace.acted(now);
+            self.node.feed(Input::Timeout);
+        }
+        if self.dump_again_at.is_some_and(|at| at <= now) {
+            self.dump_again_at = None;
+            self.node.effects.dump();
+        }
+        if self.node.effects.dump_wanted && self.dump_again_at.is_none() {
+            self.dump_again_at = Some(now.after(DUMP_AGAIN));
+        }
+        if self.ready.contains(&WAKE) {
+            self.answer_queries();
+        }
+        if self.ready.contains(&SIGNALS) {
+            self.take_signals()?;
+        }
+        Ok(())
+    }
+
+    /// Feeds back what came of earlier outputs; what comes of these waits for the next turn.
+    fn feed_back(&mut self) {
+        for _ in 0..self.node.effects.answers.len() {
+            if let Some(answer) = self.node.effects.answers.pop_front() {
+                self.node.feed(answer.into());
+            }
+        }
+    }
+
+    fn take_events(&mut self) -> Result<(), RunError> {
+        let Engine { node, sources, .. } = self;
+        let drained = sources.monitor.drain(|event| node.feed(convert::event(event)))?;
+        if drained.overrun {
+            node.feed(Input::Missed);
+        }
+        Ok(())
+    }
+
+    fn feed_outcomes(&mut self) {
+        for outcome in self.outcomes.drain(..) {
+            match outcome {
+                Outcome::Applied { id, outcome } => {
+                    let outcome = outcome.map_err(convert::refusal);
+                    self.node.feed(Input::Applied { request: RequestId(id), outcome });
+                    self.node.effects.answered();
+                }
+                Outcome::Dumped(Ok(observed)) => self.node.feed(Input::Observed(convert::observed(observed))),
+                Outcome::Dumped(Err(failure)) => {
+                    let text = format!("cannot read links and addresses: {}; trying again", failure.text);
+                    self.node.effects.log.note(Severity::Warning, text);
+                    self.dump_again_at = Some(clock::now().after(DUMP_AGAIN));
+                }
+            }
+        }
+    }
+
+    /// Reads the sockets that have something, one batch from each in turn, until they have nothing more or the budget
+    /// is spent. What is left is reported again by the next wait. Answers how many messages there were.
+    fn take_messages(&mut self, deadline: Option<Instant>) -> usize {
+        let mut waiting: Vec<SocketId> = self.ready.iter().copied().filter_map(socket_of).collect();
+        if waiting.is_empty() {
+            return 0;
+        }
+        let mut heard = 0;
+        let start = clock::now();
+        let late = deadline.map_or(Duration::ZERO, |deadline| start.since(deadline));
+        let end = start.after(late.clamp(BUDGET.0, BUDGET.1));
+        while !waiting.is_empty() {
+            waiting.retain(|socket| {
+                let count = take_batch(&mut self.node, *socket, &mut self.batch);
+                heard += count;
+                count == BATCH
+            });
+            if clock::now() >= end {
+                break;
+            }
+        }
+        heard
+    }
+
+    fn answer_queries(&mut self) {
+        self.sources.queries.take(&mut self.queries);
+        for Query(reply) in self.queries.drain(..) {
+            // Whoever asked may have given up.
+            let _ = reply.try_send(self.node.agent.snapshot(clock::now()));
+        }
+    }
+
+    fn take_signals(&mut self) -> Result<(), RunError> {
+        while let Some(asked) = self.sources.signals.next() {
+            match asked {
+                Asked::Stop if self.stopping => return Err(RunError::Interrupted),
+                Asked::Stop => {
+                    self.stopping = true;
+                    self.node.feed(Input::Stop);
+                }
+                Asked::Reload => {
+                    let text = "reload is not available yet: restart to use another configuration";
+                    self.node.effects.log.note(Severity::Warning, text.to_owned());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One batch from one socket; how many messages there were. Less than [`BATCH`]: no more are waiting.
+fn take_batch(node: &mut Node, socket: SocketId, batch: &mut Batch) -> usize {
+    let count = node.effects.receive(socket, batch);
+    if count == 0 {
+        return 0;
+    }
+    for place in 0..batch.len() {
+        if let Some(message) = batch.get(place) {
+            let datagram = Datagram {
+                socket,
+                source: message.source,
+                destination: message.destination,
+                hop_limit: message.hop_limit,
+                payload: message.payload,
+            };
+            node.feed_at(message.at, Input::Datagram(datagram));
+        }
+    }
+    count
+}

@@ -1,0 +1,149 @@
+//! The running agent: joins the agent with the world. Decides nothing.
+//!
+//! Threads, and what each may wait for:
+//!
+//! | thread | work | waits for | priority |
+//! |---|---|---|---|
+//! | main (the engine) | adverts, timer, link and address events, the agent | its own descriptors, nothing else | `SCHED_FIFO` 50 |
+//! | kernel | address changes, dumps | the kernel | `SCHED_FIFO` 49 |
+//! | log | journal or standard error | whoever reads them | ordinary |
+//! | status, and one per question | answers `failover status` | the engine, whoever asks | ordinary |
+//!
+//! Between them are bounded queues; the engine never waits for one.
+//!
+//! Fails at the start, with a [`RunError`] that says what to do; once it runs, what the kernel refuses is a fact for the
+//! agent.
+
+mod control;
+mod convert;
+mod effects;
+mod engine;
+mod log;
+mod pace;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fs, io};
+
+use crate::agent::Agent;
+use crate::agent::addresses::ADDRESS_PROTOCOL;
+use crate::agent::message::Input;
+use crate::agent::report::Severity;
+use crate::config::Config;
+use crate::os::OsError;
+use crate::os::netlink::{Monitor, Worker};
+use crate::os::poll::{Poll, Watch};
+use crate::os::process::{self, Waker};
+use crate::os::queue::Queue;
+use crate::os::signal::Signals;
+use crate::os::timer::Timer;
+
+pub use control::ControlError;
+
+/// Real-time priority of the engine's thread, of 99.
+const ENGINE_PRIORITY: i32 = 50;
+/// Real-time priority of the thread that changes addresses: a takeover is not done before they are there.
+const KERNEL_PRIORITY: i32 = 49;
+/// Address changes that may wait for the kernel; more are refused.
+const REQUEST_LIMIT: usize = 65_536;
+/// Questions for the status that may wait; more are turned away.
+const QUERY_LIMIT: usize = 8;
+/// How long the last log lines may take at the end.
+const LOG_FLUSH: Duration = Duration::from_secs(1);
+
+/// What `failover run` was told on its command line.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Where the status socket and the lock go.
+    pub runtime_dir: PathBuf,
+}
+
+/// Why the agent does not run, or no longer does.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A capability is missing.
+    #[error(
+        "missing privilege: {0}\n  \
+         run as root, or give the service both CAP_NET_ADMIN and CAP_NET_RAW (systemd: AmbientCapabilities=)"
+    )]
+    Privilege(&'static str),
+    /// The runtime directory cannot be used.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The kernel refused something that the agent cannot do without.
+    #[error("{0}")]
+    Os(#[from] OsError),
+    /// A thread could not be started.
+    #[error("cannot start a thread: {0}")]
+    Thread(io::Error),
+    /// A second signal came before the agent was done leaving.
+    #[error("interrupted while leaving: addresses may be left; the next start takes them away")]
+    Interrupted,
+}
+
+/// Runs the agent until it is told to stop.
+pub fn run(config: Config, options: &RunOptions) -> Result<(), RunError> {
+    check_privileges()?;
+    // Before any thread is started: threads inherit the signal mask.
+    let signals = Signals::take()?;
+    let claim = control::Claim::take(&options.runtime_dir)?;
+    let log = log::start().map_err(RunError::Thread)?;
+    let waker = Waker::new()?;
+    let queries = Arc::new(Queue::new(QUERY_LIMIT));
+    let worker = {
+        let log = log.clone();
+        let at_start = move || ask_for_priority(KERNEL_PRIORITY, &log);
+        Worker::start(REQUEST_LIMIT, ADDRESS_PROTOCOL, waker.clone(), at_start).map_err(RunError::Thread)?
+    };
+    claim.serve(Arc::clone(&queries), waker.clone(), log.clone()).map_err(RunError::Thread)?;
+
+    let monitor = Monitor::open()?;
+    let timer = Timer::new()?;
+    let (mut poll, mut urgent) = (Poll::new()?, Poll::new()?);
+    for poll in [&mut poll, &mut urgent] {
+        poll.add(&timer, engine::TIMER, Watch::Edge)?;
+        poll.add(&waker, engine::WAKE, Watch::Edge)?;
+        poll.add(&signals, engine::SIGNALS, Watch::Level)?;
+        poll.add(&monitor, engine::MONITOR, Watch::Level)?;
+    }
+
+    ask_for_priority(ENGINE_PRIORITY, &log);
+    let agent = Agent::new(config.agent.router_id.clone().unwrap_or_else(host_name));
+    let effects = effects::Effects::new(poll, worker, log.clone())?;
+    let mut engine =
+        engine::Engine::new(agent, effects, engine::Sources { timer, monitor, signals, queries, urgent });
+    engine.feed(Input::Configure(config));
+    warm_up();
+    let ended = engine.run();
+    claim.release();
+    log.flush(LOG_FLUSH);
+    ended
+}
+
+/// Better said at once than by whatever fails first.
+fn check_privileges() -> Result<(), RunError> {
+    for (bit, name) in [(process::NET_ADMIN, "CAP_NET_ADMIN"), (process::NET_RAW, "CAP_NET_RAW")] {
+        if !process::has_capability(bit) {
+            return Err(RunError::Privilege(name));
+        }
+    }
+    Ok(())
+}
+
+/// Real-time priority keeps the timers exact on a busy host; without it the agent works too.
+fn ask_for_priority(priority: i32, log: &log::Log) {
+    if let Err(error) = process::real_time(priority) {
+        log.note(Severity::Debug, format!("no real-time priority for a thread: {error}"));
+    }
+}
+
+/// Touches memory that later work will get, so that the first takeover waits for no page.
+fn warm_up() {
+    // Below the size that the allocator gives back to the kernel.
+    drop(std::hint::black_box(vec![1_u8; 64 << 10]));
+}
+
+fn host_name() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
+}

@@ -1,0 +1,7 @@
+//! The `failover` program: the command line, and nothing else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    failover::cli::main()
+}

@@ -1,0 +1,90 @@
+//! What the agent reports, as people read it: journal records with fields, or lines on standard error.
+//!
+//! Renders, and writes where it was told; whoever calls must be ready to wait. A line that cannot be written is lost:
+//! there is nobody to tell.
+
+mod journal;
+mod stderr;
+
+use std::time::SystemTime;
+
+use crate::agent::report::{Report, Severity};
+
+/// Something to log, and when it happened.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The time of day.
+    pub at: SystemTime,
+    /// What.
+    pub entry: Entry,
+}
+
+/// What there is to log.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    /// A fact that the agent reports.
+    Agent(Report),
+    /// A fact about the process around it.
+    Process {
+        /// How much a person should care.
+        severity: Severity,
+        /// In words.
+        text: String,
+    },
+}
+
+impl Entry {
+    /// How much a person should care.
+    #[must_use]
+    pub fn severity(&self) -> Severity {
+        match self {
+            Entry::Agent(report) => report.severity(),
+            Entry::Process { severity, .. } => *severity,
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self {
+            Entry::Agent(report) => report.message(),
+            Entry::Process { text, .. } => text.clone(),
+        }
+    }
+
+    /// Journal fields.
+    #[must_use]
+    pub fn fields(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Entry::Agent(report) => report.fields(),
+            Entry::Process { .. } => Vec::new(),
+        }
+    }
+}
+
+/// Where records go.
+pub struct Sink(Way);
+
+enum Way {
+    Journal(journal::Journal),
+    Stderr(stderr::Stderr),
+}
+
+impl Sink {
+    /// The journal when systemd connected standard error to it, standard error otherwise.
+    #[must_use]
+    pub fn choose() -> Self {
+        Sink(match journal::Journal::open() {
+            Some(journal) => Way::Journal(journal),
+            None => Way::Stderr(stderr::Stderr::open()),
+        })
+    }
+
+    /// Writes one record; may block.
+    pub fn write(&self, record: &Record) {
+        match &self.0 {
+            Way::Journal(journal) => journal.write(record),
+            Way::Stderr(stderr) => stderr.write(record),
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! A bounded queue between threads.
+//!
+//! Takes no memory for what is not in it (a channel of the standard library takes all of it at once). Full is an answer
+//! for the caller to deal with, never a wait: the engine must not wait for anybody.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Things on their way from one thread to another, in order.
+#[derive(Debug)]
+pub struct Queue<T> {
+    limit: usize,
+    state: Mutex<State<T>>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State<T> {
+    items: VecDeque<T>,
+    closed: bool,
+    /// Whether the reader is done with everything that it took.
+    idle: bool,
+}
+
+impl<T> Queue<T> {
+    /// An empty queue that takes at most `limit` things.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        let state = State { items: VecDeque::new(), closed: false, idle: true };
+        Queue { limit, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Puts `item` at the end; gives it back when the queue is full or closed.
+    pub fn push(&self, item: T) -> Result<(), T> {
+        let mut state = self.lock();
+        if state.closed || state.items.len() >= self.limit {
+            return Err(item);
+        }
+        state.items.push_back(item);
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    /// Waits for something and moves up to `most` things to the end of `taken`. `false` when the queue is closed and
+    /// nothing is left in it.
+    pub fn wait(&self, most: usize, taken: &mut Vec<T>) -> bool {
+        let mut state = self.lock();
+        state.idle = true;
+        self.changed.notify_all();
+        while state.items.is_empty() {
+            if state.closed {
+                return false;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.idle = false;
+        let count = state.items.len().min(most);
+        taken.extend(state.items.drain(..count));
+        true
+    }
+
+    /// Moves everything that is there to the end of `taken`, without waiting.
+    pub fn take(&self, taken: &mut Vec<T>) {
+        taken.extend(self.lock().items.drain(..));
+    }
+
+    /// Takes no more; what is in it can still be taken.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until everything has been taken and dealt with, at most `limit`. Whether it has.
+    pub fn drained(&self, limit: Duration) -> bool {
+        let busy = |state: &mut State<T>| !(state.items.is_empty() && state.idle);
+        let waited = self.changed.wait_timeout_while(self.lock(), limit, busy);
+        let (state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        drop(state);
+        !timeout.timed_out()
+    }
+
+    /// A thread that panicked while it held the lock left the queue itself whole.
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::thread;
+
+    #[test]
+    fn full_and_closed_give_the_thing_back() {
+        let queue = Queue::new(2);
+        assert_eq!([queue.push(1), queue.push(2), queue.push(3)], [Ok(()), Ok(()), Err(3)]);
+        let mut taken = Vec::new();
+        assert!(queue.wait(1, &mut taken));
+        assert_eq!(queue.push(4), Ok(()));
+        queue.close();
+        assert_eq!(queue.push(5), Err(5));
+        queue.take(&mut taken);
+        assert_eq!(taken, [1, 2, 4]);
+        assert!(!queue.wait(9, &mut taken));
+    }
+
+    #[test]
+    fn what_one_thread_puts_another_takes_in_order() {
+        let queue = Arc::new(Queue::new(10_000));
+        let reader = {
+            let queue = Arc::clone(&queue);
+            thread::spawn(move || {
+                let mut taken = Vec::new();
+                while queue.wait(7, &mut taken) {}
+                taken
+            })
+        };
+        for item in 0..5_000 {
+            assert_eq!(queue.push(item), Ok(()));
+        }
+        assert!(queue.drained(Duration::from_secs(10)));
+        queue.close();
+        assert_eq!(reader.join().unwrap(), (0..5_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_reader_that_hangs_does_not_hold_up_the_end() {
+        let queue = Queue::new(10);
+        queue.push(1).unwrap();
+        assert!(!queue.drained(Duration::from_millis(10)));
+    }
+}

@@ -1,0 +1,448 @@
+//! The state machine of one virtual router (RFC 9568, section 6.4).
+//!
+//! Owns: the state, its timers, the bound on answers. Never: sends, reads a clock, fails. [`Router::handle`] is total:
+//! each state takes each event. A timer is a field of the state that it belongs to, so a timer that was left behind by
+//! a transition does not exist.
+//!
+//! ```text
+//!                 Startup, priority 255
+//!        ┌──────────────────────────────────────┐
+//!        │                                      ▼
+//!   ┌─────────┐  Startup   ┌────────┐ down_at ┌────────┐
+//!   │  INIT   │ ─────────► │ BACKUP │ ──────► │ MASTER │
+//!   └─────────┘ ◄───────── └────────┘ ◄────── └────────┘
+//!        ▲        Shutdown         a better advert │
+//!        └─────────────────────────────────────────┘
+//!                        Shutdown
+//! ```
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::fields::{Claim, Interval, Priority, Version, master_down_interval, skew_time};
+use crate::time::Instant;
+
+/// At most one answer to a losing or resigning advert in this time: ten a second, however many come in.
+pub const ANSWER_SPACING: Duration = Duration::from_millis(100);
+
+/// The parameters of a virtual router that the protocol knows (RFC 9568, section 6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Settings {
+    /// Protocol version.
+    pub version: Version,
+    /// Priority; 255 owns the addresses and starts as MASTER.
+    pub priority: Priority,
+    /// `Advertisement_Interval`.
+    pub interval: Interval,
+    /// `Preempt_Mode`.
+    pub preempt: bool,
+    /// How long a MASTER of lower priority is let be before it is preempted, from its first advert on (RFC 8347,
+    /// `hold-time`); zero for no time.
+    pub preempt_delay: Duration,
+}
+
+impl Settings {
+    fn master_down_interval(&self, interval: Interval) -> Duration {
+        master_down_interval(self.version, self.priority, interval)
+    }
+
+    fn skew_time(&self, interval: Interval) -> Duration {
+        skew_time(self.version, self.priority, interval)
+    }
+
+    /// The interval to count by after an advert of a master: version 3 learns, version 2 does not.
+    fn learn(&self, heard: Interval) -> Interval {
+        match self.version {
+            Version::V2 => self.interval,
+            Version::V3 => heard,
+        }
+    }
+}
+
+/// Where a virtual router stands. INIT is also what FAULT is to the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum State {
+    /// RFC 9568 `Initialize`: takes no part.
+    Init,
+    /// RFC 9568 `Backup`: watches the master.
+    Backup(Backup),
+    /// RFC 9568 `Active`: holds the addresses.
+    Master(Master),
+}
+
+/// What a BACKUP remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Backup {
+    /// `Active_Down_Timer`: the master is gone at this time.
+    pub down_at: Instant,
+    /// `Active_Adver_Interval`: the master's interval, our own until one was heard.
+    pub interval: Interval,
+    /// Until when a master of lower priority is let be; `None` while none was heard.
+    pub hold_until: Option<Instant>,
+}
+
+/// What a MASTER remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Master {
+    /// `Adver_Timer`: the next advert is due.
+    pub advertise_at: Instant,
+    /// No answer to anybody before this time.
+    pub answer_after: Instant,
+}
+
+/// Something that happened to the virtual router.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Event {
+    /// It can take part, with this primary address as the source of its adverts.
+    Startup {
+        /// The address that ties are broken by.
+        primary: IpAddr,
+    },
+    /// It can or shall no longer take part.
+    Shutdown,
+    /// An advert that passed every check of section 7.1 and is not our own.
+    Heard(Heard),
+    /// Time passed; nothing happens before [`Router::deadline`].
+    Timeout,
+    /// Its primary address is another one now.
+    Primary(IpAddr),
+    /// Its parameters are others now. Running timers go on; the next ones are counted by the new parameters.
+    Configure(Settings),
+}
+
+/// What counts of an advert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Heard {
+    /// Priority or resignation.
+    pub claim: Claim,
+    /// The sender's primary address: the IP source.
+    pub source: IpAddr,
+    /// The sender's interval.
+    pub interval: Interval,
+}
+
+/// What is to be done, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    /// Send an advert now.
+    Advertise(Claim),
+    /// Hold the addresses and announce them.
+    Acquire,
+    /// Somebody else claimed the addresses while we held them: announce them again.
+    Contested,
+    /// Let go of the addresses, announce nothing.
+    Release,
+    /// The state is another one now.
+    Entered(Cause),
+}
+
+/// Why the state changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Cause {
+    /// INIT → MASTER: the owner of the addresses started.
+    OwnerStarted,
+    /// INIT → BACKUP.
+    Started,
+    /// BACKUP → MASTER: nothing was heard of a master for the master-down interval.
+    MasterSilent,
+    /// BACKUP → MASTER: the master resigned and nobody better took over within our skew.
+    MasterResigned,
+    /// BACKUP → MASTER: the master there is has a lower priority.
+    Preempted,
+    /// MASTER → BACKUP: this router has a better claim.
+    Outranked {
+        /// Its priority.
+        priority: Priority,
+        /// Its address.
+        by: IpAddr,
+    },
+    /// MASTER → BACKUP: this host did not run for so long that the others have counted it out.
+    Overslept {
+        /// How long no advert left.
+        silent: Duration,
+    },
+    /// → INIT.
+    ShutDown,
+}
+
+/// One virtual router.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Router {
+    settings: Settings,
+    primary: Option<IpAddr>,
+    state: State,
+    /// Why the running `down_at` will mean what it means.
+    awaited: Awaited,
+    /// While BACKUP: the master that the last accepted advert came from. While MASTER: the one whose silence made it so.
+    other: Option<IpAddr>,
+}
+
+/// What a BACKUP's timer waits for: only to tell the [`Cause`] of a takeover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Awaited {
+    Silence,
+    Resignation,
+    Preemption,
+}
+
+impl Router {
+    /// A virtual router in INIT.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Router { settings, primary: None, state: State::Init, awaited: Awaited::Silence, other: None }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// Whether it holds the addresses.
+    #[must_use]
+    pub fn is_master(&self) -> bool {
+        matches!(self.state, State::Master(_))
+    }
+
+    /// Its parameters.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// When [`Event::Timeout`] is due; `None` in INIT.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Init => None,
+            State::Backup(backup) => Some(backup.down_at),
+            State::Master(master) => Some(master.advertise_at),
+        }
+    }
+
+    /// The same router as if `now` were `then`: its timers stand as far off as before, those that ran out stand at
+    /// `then`. For models, to which states that differ only in the time of day are one.
+    #[must_use]
+    pub fn rebased(&self, now: Instant, then: Instant) -> Router {
+        let moved = |at: Instant| then.after(at.since(now));
+        let state = match self.state {
+            State::Init => State::Init,
+            State::Backup(b) => {
+                State::Backup(Backup { down_at: moved(b.down_at), hold_until: b.hold_until.map(moved), ..b })
+            }
+            State::Master(m) => State::Master(Master {
+                advertise_at: moved(m.advertise_at),
+                answer_after: moved(m.answer_after),
+            }),
+        };
+        Router { state, ..self.clone() }
+    }
+
+    /// Takes one event at time `now`, appends what is to be done to `actions`.
+    ///
+    /// The rows stand in the order of RFC 9568, section 6.4.
+    pub fn handle(&mut self, now: Instant, event: Event, actions: &mut Vec<Action>) {
+        if let State::Master(master) = self.state {
+            self.notice_sleep(now, master, actions);
+        }
+        match (self.state, event) {
+            // 6.4.1 Initialize
+            (State::Init, Event::Startup { primary }) => self.start(now, primary, actions),
+            (State::Init, Event::Shutdown | Event::Heard(_) | Event::Timeout | Event::Primary(_)) => {}
+
+            // 6.4.2 Backup
+            (State::Backup(_), Event::Shutdown) => self.enter(State::Init, Cause::ShutDown, actions),
+            (State::Backup(backup), Event::Timeout) => self.master_down(now, backup, actions),
+            (State::Backup(backup), Event::Heard(heard)) => self.hear_as_backup(now, backup, heard),
+
+            // 6.4.3 Active
+            (State::Master(_), Event::Shutdown) => {
+                actions.extend([Action::Advertise(Claim::Resign), Action::Release]);
+                self.enter(State::Init, Cause::ShutDown, actions);
+            }
+            (State::Master(master), Event::Timeout) => self.advertise(now, master, actions),
+            (State::Master(master), Event::Heard(heard)) => self.hear_as_master(now, master, heard, actions),
+
+            // Not of the RFC: the parameters live.
+            (
+                State::Backup(_) | State::Master(_),
+                Event::Startup { primary: address } | Event::Primary(address),
+            ) => self.primary = Some(address),
+            (State::Init | State::Backup(_) | State::Master(_), Event::Configure(settings)) => {
+                self.settings = settings;
+            }
+        }
+    }
+
+    fn enter(&mut self, state: State, cause: Cause, actions: &mut Vec<Action>) {
+        self.state = state;
+        actions.push(Action::Entered(cause));
+    }
+
+    /// 6.4.1: the owner does not wait, everybody else does.
+    fn start(&mut self, now: Instant, primary: IpAddr, actions: &mut Vec<Action>) {
+        self.primary = Some(primary);
+        self.other = None;
+        if self.settings.priority.is_owner() {
+            self.take_over(now, Cause::OwnerStarted, actions);
+        } else {
+            let backup = self.waiting(now, self.settings.interval, Awaited::Silence);
+            self.enter(State::Backup(backup), Cause::Started, actions);
+        }
+    }
+
+    /// 6.4.1 (100)–(145) and 6.4.2 (215)–(245): the advert leaves first, the addresses follow.
+    fn take_over(&mut self, now: Instant, cause: Cause, actions: &mut Vec<Action>) {
+        let claim = Claim::Hold(self.settings.priority);
+        actions.extend([Action::Advertise(claim), Action::Acquire]);
+        let advertise_at = now.after(self.settings.interval.duration());
+        self.enter(State::Master(Master { advertise_at, answer_after: now }), cause, actions);
+    }
+
+    /// A BACKUP that gives a master with `interval` the whole master-down interval from `now` on.
+    fn waiting(&mut self, now: Instant, interval: Interval, awaited: Awaited) -> Backup {
+        self.awaited = awaited;
+        let down_at = now.after(self.settings.master_down_interval(interval));
+        Backup { down_at, interval, hold_until: None }
+    }
+
+    /// 6.4.2: `Active_Down_Timer`.
+    fn master_down(&mut self, now: Instant, backup: Backup, actions: &mut Vec<Action>) {
+        if now < backup.down_at {
+            return;
+        }
+        // Who slept through a whole master-down interval heard nothing because of itself: listen first.
+        let late = now.since(backup.down_at);
+        if late > self.settings.master_down_interval(backup.interval) {
+            let again = self.waiting(now, backup.interval, Awaited::Silence);
+            self.state = State::Backup(again);
+            return;
+        }
+        let cause = match self.awaited {
+            Awaited::Silence => Cause::MasterSilent,
+            Awaited::Resignation => Cause::MasterResigned,
+            Awaited::Preemption => Cause::Preempted,
+        };
+        self.other = self.other.filter(|_| cause == Cause::MasterSilent);
+        self.awaited = Awaited::Silence;
+        self.take_over(now, cause, actions);
+    }
+
+    /// 6.4.2: an advert while BACKUP. Addresses are not compared here: equal priority is accepted from anybody.
+    fn hear_as_backup(&mut self, now: Instant, backup: Backup, heard: Heard) {
+        let settings = self.settings;
+        let next = match heard.claim {
+            // The interval is not learned from one who leaves.
+            Claim::Resign => {
+                self.awaited = Awaited::Resignation;
+                self.other = None;
+                Backup { down_at: now.after(settings.skew_time(backup.interval)), ..backup }
+            }
+            Claim::Hold(theirs) if theirs >= settings.priority || !settings.preempt => {
+                self.other = Some(heard.source);
+                self.waiting(now, settings.learn(heard.interval), Awaited::Silence)
+            }
+            // A master that we may preempt. Without a delay, and after it, the running timer decides.
+            Claim::Hold(_) => {
+                let hold_until = backup.hold_until.unwrap_or_else(|| now.after(settings.preempt_delay));
+                if now < hold_until {
+                    let waiting = self.waiting(now, settings.learn(heard.interval), Awaited::Silence);
+                    Backup { hold_until: Some(hold_until), ..waiting }
+                } else {
+                    self.awaited = Awaited::Preemption;
+                    Backup { hold_until: Some(hold_until), ..backup }
+                }
+            }
+        };
+        self.state = State::Backup(next);
+    }
+
+    /// 6.4.3: `Adver_Timer`. Deadlines are absolute, so the pace does not drift; what was missed is not made up for.
+    fn advertise(&mut self, now: Instant, master: Master, actions: &mut Vec<Action>) {
+        if now < master.advertise_at {
+            return;
+        }
+        actions.push(Action::Advertise(Claim::Hold(self.settings.priority)));
+        let interval = self.settings.interval.duration();
+        let on_time = master.advertise_at.after(interval);
+        let advertise_at = if on_time > now { on_time } else { now.after(interval) };
+        self.state = State::Master(Master { advertise_at, ..master });
+    }
+
+    /// 6.4.3: an advert while MASTER. The preempt setting does not matter here.
+    fn hear_as_master(&mut self, now: Instant, master: Master, heard: Heard, actions: &mut Vec<Action>) {
+        match heard.claim {
+            Claim::Resign => {
+                if let Some(answered) = self.answer(now, master, actions) {
+                    let advertise_at = now.after(self.settings.interval.duration());
+                    self.state = State::Master(Master { advertise_at, ..answered });
+                }
+            }
+            Claim::Hold(theirs) if self.outranked_by(theirs, heard.source) => {
+                self.last_claim(heard.source, actions);
+                actions.push(Action::Release);
+                self.other = Some(heard.source);
+                let backup = self.waiting(now, self.settings.learn(heard.interval), Awaited::Silence);
+                let cause = Cause::Outranked { priority: theirs, by: heard.source };
+                self.enter(State::Backup(backup), cause, actions);
+            }
+            // Version 3 answers at once and keeps its pace; version 2 stays silent (RFC 3768, section 6.4.3).
+            Claim::Hold(_) => {
+                if self.settings.version == Version::V3
+                    && let Some(answered) = self.answer(now, master, actions)
+                {
+                    self.state = State::Master(answered);
+                }
+                actions.push(Action::Contested);
+            }
+        }
+    }
+
+    /// Yields with a word, only to a master that it took to be dead: where that was a partition, the other one has been
+    /// MASTER all along, and this is how it learns that its addresses were claimed and must be announced again. Not of
+    /// the RFC, by which the survivor learns it only if its peer's advert happens to come first.
+    fn last_claim(&self, to: IpAddr, actions: &mut Vec<Action>) {
+        if self.other == Some(to) {
+            actions.push(Action::Advertise(Claim::Hold(self.settings.priority)));
+        }
+    }
+
+    /// Sends an advert out of turn, unless one went out just now: a flood of losing adverts, or two routers with the
+    /// same address, must not make a storm.
+    fn answer(&self, now: Instant, master: Master, actions: &mut Vec<Action>) -> Option<Master> {
+        if now < master.answer_after {
+            return None;
+        }
+        actions.push(Action::Advertise(Claim::Hold(self.settings.priority)));
+        Some(Master { answer_after: now.after(ANSWER_SPACING), ..master })
+    }
+
+    /// 6.4.3: a higher priority wins; of two equal ones the greater address, as an unsigned number in network order.
+    fn outranked_by(&self, priority: Priority, source: IpAddr) -> bool {
+        let own = (self.settings.priority, self.primary.map(address_number));
+        (priority, Some(address_number(source))) > own
+    }
+
+    /// A MASTER that sent nothing for its own master-down interval has been counted out by its peers: it does not come
+    /// back as a second MASTER but asks first.
+    fn notice_sleep(&mut self, now: Instant, master: Master, actions: &mut Vec<Action>) {
+        let last_advert = master.advertise_at.before(self.settings.interval.duration());
+        let silent = now.since(last_advert);
+        if silent > self.settings.master_down_interval(self.settings.interval) {
+            actions.push(Action::Release);
+            let backup = self.waiting(now, self.settings.interval, Awaited::Silence);
+            self.enter(State::Backup(backup), Cause::Overslept { silent }, actions);
+        }
+    }
+}
+
+/// An address as the unsigned number that ties are broken by.
+fn address_number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()),
+        IpAddr::V6(v6) => v6.to_bits(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

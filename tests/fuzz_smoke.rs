@@ -1,0 +1,112 @@
+//! The fuzz targets' checks without a fuzzer: every seed, and mutations of the seeds that are the same in every run.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may fail by panicking"
+)]
+
+use std::fs;
+use std::path::Path;
+
+#[path = "../fuzz/drive/agent.rs"]
+mod agent;
+#[path = "../fuzz/drive/packet.rs"]
+mod packet;
+
+/// Mutations per target: a few seconds of a debug build.
+const MUTATIONS: usize = 500_000;
+
+/// Lives of an agent.
+const LIVES: usize = 1_500;
+
+/// A small generator of numbers that look random (xorshift64*), the same ones for the same seed.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() >> 32).unwrap() % limit
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.next().to_be_bytes()[0]
+    }
+}
+
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+fn mutate(numbers: &mut Numbers, bytes: &mut Vec<u8>) {
+    for _ in 0..=numbers.below(4) {
+        let length = bytes.len();
+        match numbers.below(6) {
+            _ if length == 0 => bytes.push(numbers.byte()),
+            0 => bytes[numbers.below(length)] ^= 1 << numbers.below(8),
+            1 => bytes[numbers.below(length)] = numbers.byte(),
+            2 => bytes.truncate(numbers.below(length)),
+            3 => bytes.insert(numbers.below(length), numbers.byte()),
+            4 => drop(bytes.remove(numbers.below(length))),
+            _ => bytes.extend_from_within(numbers.below(length)..),
+        }
+    }
+}
+
+#[test]
+fn packet_seeds_and_mutations_keep_every_promise() {
+    let seeds = seeds("packet");
+    assert!(seeds.len() >= 10, "the seeds are there");
+    for seed in &seeds {
+        packet::packet(seed);
+    }
+    let mut numbers = Numbers(0x9568);
+    let mut legal = 0;
+    for _ in 0..MUTATIONS {
+        let mut bytes = seeds[numbers.below(seeds.len())].clone();
+        mutate(&mut numbers, &mut bytes);
+        if let Some(first) = bytes.first_mut() {
+            *first ^= [0, 0x80][numbers.below(2)];
+        }
+        legal += usize::from(packet::packet(&bytes));
+    }
+    assert!(legal > MUTATIONS / 20, "only {legal} mutations were legal messages: the rest tests little");
+}
+
+/// Drives an agent; if it breaks a promise, once more with a trace.
+fn live(bytes: &[u8]) -> bool {
+    std::panic::catch_unwind(|| agent::agent(bytes, false)).unwrap_or_else(|_| {
+        println!("{bytes:?}");
+        agent::agent(bytes, true)
+    })
+}
+
+#[test]
+fn agents_keep_every_promise_whatever_happens() {
+    let seeds = seeds("agent");
+    assert!(!seeds.is_empty(), "the seeds are there");
+    for seed in &seeds {
+        assert!(live(seed), "a seed that makes no MASTER shows little");
+    }
+    let mut numbers = Numbers(0x5798);
+    let mut held = 0;
+    for _ in 0..LIVES {
+        let mut bytes = seeds[numbers.below(seeds.len())].clone();
+        // Happenings of any kind in the middle of what a seed tells.
+        let at = numbers.below(bytes.len());
+        let more: Vec<u8> = (0..numbers.below(120)).map(|_| numbers.byte()).collect();
+        bytes.splice(at..at, more);
+        mutate(&mut numbers, &mut bytes);
+        held += usize::from(live(&bytes));
+    }
+    assert!(held > LIVES / 2, "only {held} agents were ever MASTER: the rest shows little");
+}
