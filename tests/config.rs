@@ -2,15 +2,19 @@
 //! with `tests/config/NAME.expected`. `UPDATE_EXPECTED=1` writes those files anew: read the difference before it is
 //! committed.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use failover::config::code::Code;
-use failover::config::keys::{FILE_KEYS, LATER_KEYS};
 use failover::config::{self, Config, Diagnostics, Loaded, Secret};
+
+#[path = "config/documents.rs"]
+mod documents;
+#[path = "config/gate.rs"]
+mod gate;
 
 /// The password in every case that has one, whole or as the beginning: it must appear nowhere.
 const PASSWORD: &str = "hunter2";
@@ -44,7 +48,7 @@ fn secret(path: &str) -> Result<Secret, String> {
 fn read(path: &Path) -> Result<Loaded, Diagnostics> {
     let text = fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_string_lossy();
-    config::parse_with(&text, &name, &mut secret)
+    config::parse_all(&text, &name, &mut secret)
 }
 
 #[test]
@@ -112,73 +116,8 @@ fn every_code_occurs_in_a_case_or_is_about_files() {
     assert!(missing.is_empty(), "no case for {missing:?}");
 }
 
-/// What the sample sets and what it leaves as commented defaults must both be legal.
-#[test]
-fn the_sample_and_the_examples_are_valid_without_a_warning() {
-    let mut files = toml_files("config/examples");
-    files.push(root().join("config/failover.toml"));
-    assert!(files.len() >= 4);
-    for path in files {
-        match read(&path) {
-            Ok(loaded) => assert_eq!(loaded.warnings.render(false), "", "{}", path.display()),
-            Err(diagnostics) => panic!("{}", diagnostics.render(false)),
-        }
-    }
-}
-
 fn whole(text: &str) -> Config {
-    config::parse_with(text, "test.toml", &mut secret)
-        .unwrap_or_else(|e| panic!("{}", e.render(false)))
-        .config
-}
-
-/// Whether a default is written as a value, and not described in words.
-fn is_literal(default: &str) -> bool {
-    toml::from_str::<toml::Table>(&format!("key = {default}")).is_ok()
-}
-
-#[test]
-fn the_sample_with_every_comment_sign_taken_off_is_valid_and_says_the_defaults() {
-    let sample = fs::read_to_string(root().join("config/failover.toml")).unwrap();
-    let setting = |line: &&str| {
-        line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| !c.is_whitespace()))
-    };
-    let lines: Vec<&str> =
-        sample.lines().map(|line| if setting(&line) { &line[1..] } else { line }).collect();
-    let text = lines.join("\n").replace("/etc/failover.password", "/secret/good");
-    let loaded = config::parse_with(&text, "failover.toml", &mut secret)
-        .unwrap_or_else(|e| panic!("{}", e.render(false)));
-    assert_eq!(loaded.warnings.render(false), "");
-    for key in FILE_KEYS {
-        let inner = text.contains(&format!(" {} = ", key.name));
-        let set = lines.iter().find(|line| line.starts_with(&format!("{} = ", key.name)));
-        assert!(inner || set.is_some(), "the sample has no `{}`", key.name);
-        if let Some(set) = set.filter(|_| key.table == "instance.NAME" && is_literal(key.default)) {
-            assert_eq!(*set, format!("{} = {}", key.name, key.default));
-        }
-    }
-}
-
-#[test]
-fn the_manual_has_every_key_with_its_default_and_every_code() {
-    let manual = fs::read_to_string(root().join("man/failover.toml.5")).unwrap();
-    let plain = manual.replace("\\-", "-").replace("\\(dq", "\"").replace("\\&", "");
-    for key in FILE_KEYS {
-        let head = format!(".IP \"\\fB{}\\fR\" 4\n{}; default {}", key.name, key.kind, key.default);
-        let required = format!(".IP \"\\fB{}\\fR\" 4\n{}; {}", key.name, key.kind, key.default);
-        let head = if key.default == "required" { required } else { head };
-        assert!(plain.contains(&head), "the manual lacks:\n{head}");
-    }
-    for (_, key) in LATER_KEYS {
-        assert!(plain.contains(key), "the manual does not say that `{key}` is not there yet");
-    }
-    for code in Code::ALL {
-        assert!(
-            plain.contains(&format!("{code}\n{}", code.meaning())),
-            "the manual lacks {code}: {}",
-            code.meaning()
-        );
-    }
+    config::parse_all(text, "test.toml", &mut secret).unwrap_or_else(|e| panic!("{}", e.render(false))).config
 }
 
 #[test]
@@ -243,7 +182,7 @@ fn a_damaged_configuration_gets_an_answer() {
             let after = &text[at + c.len_utf8()..];
             let doubled = format!("{}{c}{c}{after}", &text[..at]);
             for damaged in [text[..at].to_owned(), format!("{}{after}", &text[..at]), doubled] {
-                let diagnostics = match config::parse_with(&damaged, "test.toml", &mut secret) {
+                let diagnostics = match config::parse_all(&damaged, "test.toml", &mut secret) {
                     Ok(loaded) => loaded.warnings,
                     Err(diagnostics) => diagnostics,
                 };

@@ -44,11 +44,14 @@ fn instance(priority: u8) -> InstanceConfig {
         password: None,
         checksum: Checksum::Auto,
         garp: Garp::default(),
+        track: BTreeMap::new(),
+        notify: Notify::default(),
+        units: Units::default(),
     }
 }
 
 fn config(instance: InstanceConfig) -> Config {
-    Config { agent: AgentConfig::default(), instances: [("web".to_owned(), instance)].into() }
+    Config { instances: [("web".to_owned(), instance)].into(), ..Config::default() }
 }
 
 fn eth0() -> Link {

@@ -7,14 +7,10 @@ use super::diagnostic::{Diagnostic, Diagnostics};
 use super::keys;
 use super::model::VirtualAddress;
 use super::reader::{self, At, Table};
+use super::texts;
 use super::tree::{Node, Value};
+use super::words;
 use crate::net::{Family, LinkName, Prefix, Scope};
-
-/// Longest label in bytes (`IFNAMSIZ` less the terminating zero).
-const LONGEST_LABEL: usize = 15;
-
-const SCOPES: [(&str, Scope); 4] =
-    [("global", Scope::Global), ("site", Scope::Site), ("link", Scope::Link), ("host", Scope::Host)];
 
 /// The addresses in the array `node`, each with its place; those that cannot be read are left out.
 pub(super) fn list(key: &str, node: &Node, problems: &mut Diagnostics) -> Vec<At<VirtualAddress>> {
@@ -48,7 +44,7 @@ fn from_table(mut table: Table<'_>, problems: &mut Diagnostics) -> Option<At<Vir
     table.finish(problems);
     let interface = interface.and_then(|entry| link_name("interface", &entry.node, problems));
     let label_text = label.and_then(|entry| label_text(&entry.node, problems));
-    let level = scope.and_then(|entry| reader::word("scope", &entry.node, &SCOPES, problems));
+    let level = scope.and_then(|entry| reader::word("scope", &entry.node, &words::SCOPES, problems));
     let address = address?;
     let text = reader::string("address", &address.node, problems)?;
     let prefix = prefix(text.value, &address.node, problems)?;
@@ -75,10 +71,10 @@ fn from_table(mut table: Table<'_>, problems: &mut Diagnostics) -> Option<At<Vir
 fn label_text(node: &Node, problems: &mut Diagnostics) -> Option<String> {
     let text = reader::string("label", node, problems)?;
     let plain = !text.value.contains(|c: char| c.is_whitespace() || c.is_control());
-    if !text.value.is_empty() && text.value.len() <= LONGEST_LABEL && plain {
+    if !text.value.is_empty() && text.value.len() <= texts::LABEL.most && plain {
         return Some(text.value.to_owned());
     }
-    let message = format!("`label` must be 1 to {LONGEST_LABEL} bytes without white space");
+    let message = format!("`label` must be 1 to {} bytes without white space", texts::LABEL.most);
     problems
         .push(Diagnostic::error(Code::BadValue, &text.place, message).label("the kernel refuses this label"));
     None

@@ -4,10 +4,12 @@
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Diagnostics, Place};
+use super::formats;
 use super::keys;
 use super::model::Password;
 use super::reader::{self, Table};
 use super::tree::Entry;
+use super::words;
 
 /// Brings the content of a password file: the only thing that reading a configuration needs besides its text.
 pub type ReadSecret<'a> = &'a mut dyn FnMut(&str) -> Result<Secret, String>;
@@ -26,8 +28,6 @@ impl std::fmt::Debug for Secret {
         f.debug_struct("Secret").field("public", &self.public).finish_non_exhaustive()
     }
 }
-
-const KINDS: [(&str, ()); 1] = [("password", ())];
 
 /// The password that `auth` of `instance` sets.
 pub(super) fn read(
@@ -71,7 +71,7 @@ pub(super) fn read(
 fn kind_of(entry: &Entry, problems: &mut Diagnostics) -> Option<()> {
     let text = reader::string("type", &entry.node, problems)?;
     if !["ah", "md5", "hmac"].contains(&text.value.to_ascii_lowercase().as_str()) {
-        return reader::word("type", &entry.node, &KINDS, problems);
+        return reader::word("type", &entry.node, &words::AUTHS, problems);
     }
     let message = "only passwords are available";
     let diagnostic = Diagnostic::error(Code::NotYet, &text.place, message)
@@ -88,13 +88,7 @@ fn from_text(entry: &Entry, problems: &mut Diagnostics) -> Option<Password> {
 
 fn from_file(entry: &Entry, read_secret: ReadSecret<'_>, problems: &mut Diagnostics) -> Option<Password> {
     let path = reader::string("password_file", &entry.node, problems)?;
-    if !path.value.starts_with('/') {
-        let message = "`password_file` must be an absolute path";
-        problems.push(
-            Diagnostic::error(Code::BadValue, &path.place, message).label("does not begin with a slash"),
-        );
-        return None;
-    }
+    formats::path(keys::row(keys::AUTH, "password_file"), &entry.node, problems)?;
     let secret = match read_secret(path.value) {
         Ok(secret) => secret,
         Err(why) => {

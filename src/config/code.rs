@@ -40,7 +40,7 @@ codes! {
     WrongType = "F0014", "A value has the wrong type.";
     OutOfRange = "F0015", "A number or a duration is outside its range.";
     BadValue = "F0016", "A value cannot be read as what it should be.";
-    BadName = "F0017", "An instance cannot have that name.";
+    BadName = "F0017", "An instance, a check or a group cannot have that name.";
     DuplicateVrid = "F0100", "Two instances use one virtual router ID on one interface and family.";
     MixedFamilies = "F0101", "The advertised addresses of an instance mix IPv4 and IPv6.";
     Version2Ipv6 = "F0102", "Version 2 of VRRP has no IPv6.";
@@ -56,10 +56,26 @@ codes! {
     BadPeers = "F0112", "The list of unicast peers makes no sense.";
     BadSource = "F0113", "The source address cannot send this instance's adverts.";
     Ipv4Only = "F0114", "The key is for IPv4 addresses only.";
+    ProbeCount = "F0115", "A check has no probe, or more than one.";
+    UnknownCheck = "F0116", "An instance tracks a check that does not exist.";
+    TimeoutTooLong = "F0117", "A check's timeout is longer than its interval.";
+    ProbeContradiction = "F0118", "The keys of a check contradict each other.";
+    SecretInUrl = "F0119", "A URL holds a user name or a password.";
+    BadCommand = "F0120", "A command cannot be run as it is written.";
+    BadTrack = "F0121", "The check has no weight to track it with.";
+    BadMember = "F0122", "A member of a group does not exist, or is listed twice.";
+    MixedOwners = "F0123", "Only some members of a group own their addresses.";
+    UnitClash = "F0124", "Two instances or groups start and stop one unit.";
+    UnitDeadlock = "F0125", "An instance waits for a unit that it starts itself.";
     NoInstances = "F0200", "Nothing is configured.";
     OddLabel = "F0201", "An address label does not begin with the interface's name.";
     NoEffect = "F0202", "The key has no effect here.";
     SecretReadable = "F0203", "Everybody can read a password file.";
+    Untracked = "F0204", "No instance tracks the check.";
+    IdleWeight = "F0205", "The weight can never change the priority.";
+    LoneMember = "F0206", "A group has only one member.";
+    MembersDiffer = "F0207", "The members of a group differ in what decides who becomes MASTER.";
+    OddCommand = "F0208", "The path of a program holds white space.";
 }
 
 impl fmt::Display for Code {

@@ -8,32 +8,14 @@ use super::address;
 use super::auth::{self, ReadSecret};
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Diagnostics, Place};
-use super::keys;
-use super::model::{Checksum, Garp, Password, VirtualAddress};
-use super::reader::{self, At, Spans, Table};
+use super::hooks::{self, TrackDraft, UnitsDraft};
+use super::keys::{self, Key};
+use super::model::{Checksum, Garp, Notify, Password, VirtualAddress};
+use super::reader::{self, At, Table};
 use super::tree::{Entry, Value};
+use super::words;
 use crate::net::LinkName;
-use crate::vrrp::fields::{ChecksumForm, Priority, Version, Vrid};
-
-/// Most unicast peers of one instance.
-const MOST_PEERS: usize = 255;
-
-/// What either version can carry; which of them is checked later.
-const INTERVALS: Spans =
-    Spans { low: Duration::from_millis(10), high: Duration::from_secs(255), zero: false };
-const PREEMPT_DELAYS: Spans = Spans { low: Duration::ZERO, high: Duration::from_hours(24), zero: true };
-const GARP_DELAYS: Spans = Spans { low: Duration::ZERO, high: Duration::from_hours(1), zero: true };
-/// Not below a second, so that a thousand addresses do not flood the link.
-const GARP_REFRESHES: Spans =
-    Spans { low: Duration::from_secs(1), high: Duration::from_hours(24), zero: true };
-/// Most announcements in one burst.
-const MOST_REPEATS: u8 = 20;
-
-const CHECKSUMS: [(&str, Checksum); 3] = [
-    ("auto", Checksum::Auto),
-    ("rfc9568", Checksum::Only(ChecksumForm::Rfc9568)),
-    ("rfc5798", Checksum::Only(ChecksumForm::Rfc5798)),
-];
+use crate::vrrp::fields::{Priority, Version, Vrid};
 
 /// An instance as far as it could be read: `None` is what is missing or was complained about.
 pub(super) struct Draft {
@@ -61,6 +43,9 @@ pub(super) struct Draft {
     /// Only where it is there.
     pub(super) checksum: Option<At<Checksum>>,
     pub(super) garp: Garp,
+    pub(super) track: Vec<TrackDraft>,
+    pub(super) notify: Notify,
+    pub(super) units: UnitsDraft,
 }
 
 impl Draft {
@@ -76,6 +61,7 @@ impl Draft {
         draft.read_addresses(&mut table, problems);
         draft.read_timing(&mut table, problems);
         draft.read_transport(&mut table, read_secret, problems);
+        draft.read_hooks(&mut table, problems);
         table.finish(problems);
         draft
     }
@@ -101,6 +87,9 @@ impl Draft {
             password: None,
             checksum: None,
             garp: Garp::default(),
+            track: Vec::new(),
+            notify: Notify::default(),
+            units: UnitsDraft::default(),
         }
     }
 
@@ -108,12 +97,9 @@ impl Draft {
         if let Some(entry) = table.require("interface", problems) {
             self.interface = address::link_name("interface", &entry.node, problems);
         }
-        if let Some(entry) = table.require("virtual_router_id", problems) {
-            let number = reader::number("virtual_router_id", &entry.node, (1, 255), problems);
-            self.vrid = number.and_then(|at| at.map(Vrid::new));
-        }
-        self.priority =
-            self.optional(table, "priority", Priority::DEFAULT, |entry| priority(entry, problems));
+        let number: Option<At<u8>> = table.number("virtual_router_id", problems);
+        self.vrid = number.and_then(|at| at.map(Vrid::new));
+        self.priority = priority(table, problems);
     }
 
     fn read_addresses(&mut self, table: &mut Table<'_>, problems: &mut Diagnostics) {
@@ -133,17 +119,12 @@ impl Draft {
     }
 
     fn read_timing(&mut self, table: &mut Table<'_>, problems: &mut Diagnostics) {
-        self.version = self.optional(table, "version", Version::V3, |entry| version(entry, problems));
-        self.interval = self.optional(table, "advert_interval", Duration::from_secs(1), |entry| {
-            reader::duration("advert_interval", &entry.node, &INTERVALS, problems)
-        });
-        self.preempt =
-            self.optional(table, "preempt", true, |entry| reader::boolean("preempt", &entry.node, problems));
-        self.preempt_delay = self.optional(table, "preempt_delay", Duration::ZERO, |entry| {
-            reader::duration("preempt_delay", &entry.node, &PREEMPT_DELAYS, problems)
-        });
-        if let Some(entry) = table.take("accept") {
-            accept(entry, problems);
+        self.version = version(table, problems);
+        self.interval = table.duration("advert_interval", problems);
+        self.preempt = table.boolean("preempt", problems);
+        self.preempt_delay = table.duration("preempt_delay", problems);
+        if let Some(accept) = table.boolean("accept", problems) {
+            accepted(&accept, problems);
         }
         if let Some(entry) = table.take("garp") {
             self.garp = garp(&self.name, entry, problems);
@@ -158,7 +139,7 @@ impl Draft {
     ) {
         if let Some(entry) = table.take("peers") {
             self.peers_key = Some(entry.key.clone());
-            self.peers = peers(entry, problems);
+            self.peers = peers(table.row("peers"), entry, problems);
         }
         if let Some(entry) = table.take("source_address") {
             self.source_address = address::plain("source_address", &entry.node, problems);
@@ -168,45 +149,47 @@ impl Draft {
             self.password = auth::read(&self.name, entry, read_secret, problems);
         }
         if let Some(entry) = table.take("checksum") {
-            self.checksum = reader::word("checksum", &entry.node, &CHECKSUMS, problems)
+            self.checksum = reader::word("checksum", &entry.node, &words::CHECKSUMS, problems)
                 .map(|value| At { value, place: entry.key.clone() });
         }
     }
 
-    /// What `read` makes of the entry of `key`, or `default` where there is none.
-    fn optional<'t, T>(
-        &self,
-        table: &mut Table<'t>,
-        key: &'static str,
-        default: T,
-        read: impl FnOnce(&'t Entry) -> Option<At<T>>,
-    ) -> Option<At<T>> {
-        match table.take(key) {
-            Some(entry) => read(entry),
-            None => Some(At { value: default, place: self.place.clone() }),
+    fn read_hooks(&mut self, table: &mut Table<'_>, problems: &mut Diagnostics) {
+        let owner = format!("instance `{}`", self.name);
+        if let Some(entry) = table.take("track") {
+            self.track = hooks::track(table.row("track"), entry, problems);
+        }
+        if let Some(entry) = table.take("notify") {
+            self.notify = hooks::notify(&owner, entry, problems);
+        }
+        if let Some(entry) = table.take("units") {
+            self.units = hooks::units(&owner, entry, problems);
         }
     }
 }
 
-fn priority(entry: &Entry, problems: &mut Diagnostics) -> Option<At<Priority>> {
-    if matches!(entry.node.value, Value::Integer(Some(0))) {
-        let message = "`priority` must be 1 to 255";
+fn priority(table: &mut Table<'_>, problems: &mut Diagnostics) -> Option<At<Priority>> {
+    let row = table.row("priority");
+    if let Some(entry) = table.take("priority").filter(|at| matches!(at.node.value, Value::Integer(Some(0))))
+    {
+        let (low, high) = row.kind.integers().unwrap_or_default();
+        let message = format!("`priority` must be {low} to {high}");
         let diagnostic = Diagnostic::error(Code::OutOfRange, &entry.node.place, message)
             .label("0 is what a router sends that gives up its addresses");
         problems.push(diagnostic);
         return None;
     }
-    reader::number("priority", &entry.node, (1, 255), problems).and_then(|at| at.map(Priority::new))
+    let number: Option<At<u8>> = table.number("priority", problems);
+    number.and_then(|at| at.map(Priority::new))
 }
 
-fn version(entry: &Entry, problems: &mut Diagnostics) -> Option<At<Version>> {
-    let number = reader::number("version", &entry.node, (2, 3), problems)?;
-    let value = if number.value == 2 { Version::V2 } else { Version::V3 };
+fn version(table: &mut Table<'_>, problems: &mut Diagnostics) -> Option<At<Version>> {
+    let number: At<u8> = table.number("version", problems)?;
+    let value = if number.value == Version::V2.number() { Version::V2 } else { Version::V3 };
     Some(At { value, place: number.place })
 }
 
-fn accept(entry: &Entry, problems: &mut Diagnostics) {
-    let Some(accept) = reader::boolean("accept", &entry.node, problems) else { return };
+fn accepted(accept: &At<bool>, problems: &mut Diagnostics) {
     if !accept.value {
         let message = "`accept = false` is not available in this version";
         let diagnostic = Diagnostic::error(Code::NotYet, &accept.place, message)
@@ -216,7 +199,7 @@ fn accept(entry: &Entry, problems: &mut Diagnostics) {
     }
 }
 
-fn peers(entry: &Entry, problems: &mut Diagnostics) -> Vec<At<IpAddr>> {
+fn peers(row: &Key, entry: &Entry, problems: &mut Diagnostics) -> Vec<At<IpAddr>> {
     let Some(items) = reader::array("peers", &entry.node, "IP addresses", problems) else {
         return Vec::new();
     };
@@ -227,8 +210,9 @@ fn peers(entry: &Entry, problems: &mut Diagnostics) -> Vec<At<IpAddr>> {
             .hint("leave `peers` out for multicast");
         problems.push(diagnostic);
     }
-    if let Some(beyond) = items.get(MOST_PEERS) {
-        let message = format!("`peers` has {} addresses; at most {MOST_PEERS} are possible", items.len());
+    let most = row.kind.most();
+    if let Some(beyond) = items.get(most) {
+        let message = format!("`peers` has {} addresses; at most {most} are possible", items.len());
         problems
             .push(Diagnostic::error(Code::BadPeers, &beyond.place, message).label("the first one too many"));
     }
@@ -241,19 +225,13 @@ fn garp(instance: &str, entry: &Entry, problems: &mut Diagnostics) -> Garp {
     let Some(entries) = reader::table("garp", &entry.node, hint, problems) else { return garp };
     let name = format!("`garp` of instance `{instance}`");
     let mut table = Table::new(keys::GARP, name, entry.key.clone(), entries);
-    if let Some(entry) = table.take("repeat")
-        && let Some(repeat) = reader::number("repeat", &entry.node, (1, MOST_REPEATS), problems)
-    {
+    if let Some(repeat) = table.number("repeat", problems) {
         garp.repeat = repeat.value;
     }
-    if let Some(entry) = table.take("delay")
-        && let Some(delay) = reader::duration("delay", &entry.node, &GARP_DELAYS, problems)
-    {
+    if let Some(delay) = table.duration("delay", problems) {
         garp.delay = delay.value;
     }
-    if let Some(entry) = table.take("refresh")
-        && let Some(refresh) = reader::duration("refresh", &entry.node, &GARP_REFRESHES, problems)
-    {
+    if let Some(refresh) = table.duration("refresh", problems) {
         garp.refresh = refresh.value;
     }
     table.finish(problems);

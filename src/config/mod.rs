@@ -4,8 +4,11 @@
 //! |---|---|
 //! | a file's bytes (the only place that reads files) | `load` |
 //! | TOML with the place of every key and value, syntax errors, secrets | `tree` |
-//! | each table: known keys, types, ranges | `reader`, `instance`, `address`, `auth` |
-//! | what keys must be to each other, and instances to one another | `check` |
+//! | every key with its type, range and default | [`keys`], `kind`, `words`, `texts` |
+//! | each table: known keys, types, ranges | `reader`, `instance`, `address`, `auth`, `hooks`, `group`, `health` |
+//! | strings with an inner form, mistakes at their very part | `formats`, `size` |
+//! | what keys must be to each other, and instances, checks and groups to one another | `check` |
+//! | what is read and not done yet: an error | `not_yet` |
 //! | the legal values | [`model`] |
 //! | diagnostics as values, as text, as JSON | [`diagnostic`], `render` |
 //!
@@ -17,17 +20,27 @@ mod auth;
 mod check;
 pub mod code;
 pub mod diagnostic;
+mod foreign;
+mod formats;
+mod group;
+mod health;
+mod hooks;
 mod instance;
 pub mod keys;
+mod kind;
 mod load;
 pub mod model;
+mod not_yet;
 mod parse;
 mod reader;
 mod render;
+mod size;
+mod texts;
 mod tree;
+mod words;
 
 pub use auth::{ReadSecret, Secret};
 pub use diagnostic::Diagnostics;
 pub use load::{LONGEST_FILE, Loaded, load};
 pub use model::Config;
-pub use parse::{parse, parse_with};
+pub use parse::{parse, parse_all, parse_with};

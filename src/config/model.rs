@@ -1,5 +1,8 @@
 //! The configuration as the agent takes it: only legal values, every default filled in.
 
+mod check;
+mod hooks;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -8,6 +11,13 @@ use std::time::Duration;
 use crate::net::{Family, LinkName, Prefix, Scope};
 use crate::vrrp::fields::{ChecksumForm, Interval, Priority, Version, Vrid};
 
+pub use check::{
+    CheckConfig, ClientCertificate, Endpoint, FileProbe, FileWant, Flap, Header, Host, HttpProbe, Initial,
+    Pattern, PingProbe, Probe, ProcessProbe, Restarts, ScriptProbe, StatusRange, SystemdProbe, TcpProbe,
+    Text, Tls, UnitState,
+};
+pub use hooks::{Command, GroupConfig, Notify, Track, UnitName, Units, UserName, Weight};
+
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Config {
@@ -15,6 +25,10 @@ pub struct Config {
     pub agent: AgentConfig,
     /// `[instance.NAME]`, by name.
     pub instances: BTreeMap<String, InstanceConfig>,
+    /// `[check.NAME]`, by name.
+    pub checks: BTreeMap<String, CheckConfig>,
+    /// `[group.NAME]`, by name. Each instance is in one group at most.
+    pub groups: BTreeMap<String, GroupConfig>,
 }
 
 /// `[agent]`.
@@ -22,6 +36,8 @@ pub struct Config {
 pub struct AgentConfig {
     /// What this host calls itself in logs and status; the host name when not set.
     pub router_id: Option<String>,
+    /// Who runs script checks and notify commands when the agent was started as root; never root.
+    pub script_user: UserName,
 }
 
 /// `[instance.NAME]`: one virtual router.
@@ -57,6 +73,12 @@ pub struct InstanceConfig {
     pub checksum: Checksum,
     /// Announcements.
     pub garp: Garp,
+    /// What each check does here, by its name; all of them are in [`Config::checks`].
+    pub track: BTreeMap<String, Track>,
+    /// Commands of its states.
+    pub notify: Notify,
+    /// Units of its states.
+    pub units: Units,
 }
 
 /// An address that moves with the instance.

@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Diagnostics, Place};
-use super::keys::{self, FOREIGN_KEYS, LATER_KEYS};
+use super::foreign;
+use super::keys::{self, Key, Kind, LATER_KEYS, Preset};
+use super::kind;
+use super::size;
 use super::tree::{Entries, Entry, Node, Value};
+use super::words::FOREIGN_WORDS;
 
 /// How alike two words must be for one to be offered for the other, 0 to 1.
 const ALIKE: f64 = 0.82;
@@ -30,6 +34,8 @@ impl<T: Copy> At<T> {
 pub(super) struct Table<'t> {
     /// Its name in [`keys::FILE_KEYS`]; "" for the top level.
     kind: &'static str,
+    /// The keys that it may hold.
+    rows: &'static [Key],
     /// What to call it in messages.
     name: String,
     /// Where to complain about what it lacks.
@@ -41,7 +47,7 @@ pub(super) struct Table<'t> {
 impl<'t> Table<'t> {
     /// The table `entries`, which messages call `name` and which begins at `place`.
     pub(super) fn new(kind: &'static str, name: String, place: Place, entries: &'t Entries) -> Self {
-        Table { kind, name, place, entries, taken: Vec::new() }
+        Table { kind, rows: keys::of(kind), name, place, entries, taken: Vec::new() }
     }
 
     /// Where it begins.
@@ -49,9 +55,23 @@ impl<'t> Table<'t> {
         &self.place
     }
 
+    /// What messages call it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is known of `key`.
+    pub(super) fn row(&self, key: &str) -> &'static Key {
+        let row = self.rows.iter().find(|row| row.name == key);
+        debug_assert!(row.is_some(), "no row for `{key}` of {}", self.kind);
+        row.unwrap_or(&Key::UNKNOWN)
+    }
+
     /// The entry of `key`, which from now on is known.
     pub(super) fn take(&mut self, key: &'static str) -> Option<&'t Entry> {
-        self.taken.push(key);
+        if !self.taken.contains(&key) {
+            self.taken.push(key);
+        }
         self.entries.get(key)
     }
 
@@ -59,16 +79,85 @@ impl<'t> Table<'t> {
     pub(super) fn require(&mut self, key: &'static str, problems: &mut Diagnostics) -> Option<&'t Entry> {
         let entry = self.take(key);
         if entry.is_none() {
-            let doc = keys::FILE_KEYS.iter().find(|row| row.table == self.kind && row.name == key);
+            let row = self.row(key);
             let message = format!("{} lacks `{key}`", self.name);
-            let mut diagnostic = Diagnostic::error(Code::MissingKey, &self.place, message)
-                .label(format!("`{key}` is required here"));
-            if let Some(doc) = doc {
-                diagnostic = diagnostic.hint(format!("`{key}` ({}): {}", doc.kind, doc.doc));
-            }
+            let diagnostic = Diagnostic::error(Code::MissingKey, &self.place, message)
+                .label(format!("`{key}` is required here"))
+                .hint(format!("`{key}` ({}): {}", row.kind.words(), row.doc));
             problems.push(diagnostic);
         }
         entry
+    }
+
+    /// The entry of `key`; complains when there is none and there must be one.
+    fn look(&mut self, key: &'static str, problems: &mut Diagnostics) -> Option<&'t Entry> {
+        if self.row(key).default == Preset::Required { self.require(key, problems) } else { self.take(key) }
+    }
+
+    /// A default of this table; its place is that of the table.
+    fn preset<T>(&self, value: T) -> At<T> {
+        At { value, place: self.place.clone() }
+    }
+
+    /// The whole number `key`, or its default.
+    pub(super) fn number<N: TryFrom<i64>>(
+        &mut self,
+        key: &'static str,
+        problems: &mut Diagnostics,
+    ) -> Option<At<N>> {
+        let row = self.row(key);
+        match (self.look(key, problems), row.default) {
+            (Some(entry), _) => number(row, &entry.node, problems),
+            (None, Preset::Integer(value)) => N::try_from(value).ok().map(|value| self.preset(value)),
+            (None, _) => None,
+        }
+    }
+
+    /// The span of time `key`, or its default.
+    pub(super) fn duration(&mut self, key: &'static str, problems: &mut Diagnostics) -> Option<At<Duration>> {
+        let row = self.row(key);
+        match (self.look(key, problems), row.default) {
+            (Some(entry), _) => duration(row, &entry.node, problems),
+            (None, Preset::Duration(value)) => Some(self.preset(value)),
+            (None, _) => None,
+        }
+    }
+
+    /// The number of bytes `key`, or its default.
+    pub(super) fn size(&mut self, key: &'static str, problems: &mut Diagnostics) -> Option<At<u64>> {
+        let row = self.row(key);
+        match (self.look(key, problems), row.default) {
+            (Some(entry), _) => size(row, &entry.node, problems),
+            (None, Preset::Size(value)) => Some(self.preset(value)),
+            (None, _) => None,
+        }
+    }
+
+    /// The boolean `key`, or its default.
+    pub(super) fn boolean(&mut self, key: &'static str, problems: &mut Diagnostics) -> Option<At<bool>> {
+        match (self.look(key, problems), self.row(key).default) {
+            (Some(entry), _) => boolean(key, &entry.node, problems),
+            (None, Preset::Boolean(value)) => Some(self.preset(value)),
+            (None, _) => None,
+        }
+    }
+
+    /// What the word `key` means, or its default: one of `words`, which are those of the key's row.
+    pub(super) fn word<T: Clone>(
+        &mut self,
+        key: &'static str,
+        words: &[(&str, T)],
+        problems: &mut Diagnostics,
+    ) -> Option<At<T>> {
+        match (self.look(key, problems), self.row(key).default) {
+            (Some(entry), _) => word(key, &entry.node, words, problems)
+                .map(|value| At { value, place: entry.node.place.clone() }),
+            (None, Preset::Word(preset)) => {
+                let (_, value) = words.iter().find(|(word, _)| *word == preset)?;
+                Some(self.preset(value.clone()))
+            }
+            (None, _) => None,
+        }
     }
 
     /// Complains about every key that nobody took.
@@ -86,25 +175,19 @@ impl<'t> Table<'t> {
             }
             let message = format!("{} has no key `{key}`", self.name);
             let diagnostic = Diagnostic::error(Code::UnknownKey, &entry.key, message).label("unknown key");
-            problems.push(match self.suggestion(key) {
-                Some(hint) => diagnostic.hint(hint),
-                None => diagnostic,
-            });
+            problems.push(diagnostic.hint(self.suggestion(key)));
         }
     }
 
-    fn suggestion(&self, key: &str) -> Option<String> {
-        let foreign = FOREIGN_KEYS.iter().find(|(table, word, _)| *table == self.kind && *word == key);
-        if let Some((_, _, hint)) = foreign {
-            return Some((*hint).to_owned());
+    fn suggestion(&self, key: &str) -> String {
+        if let Some(hint) = foreign::hint(self.kind, key) {
+            return hint;
         }
-        let close = self.taken.iter().map(|known| (strsim::jaro_winkler(known, key), known));
-        let (likeness, best) = close.max_by(|a, b| a.0.total_cmp(&b.0))?;
-        if likeness >= ALIKE {
-            return Some(format!("did you mean `{best}`?"));
+        if let Some(best) = closest(key, self.taken.iter().copied()) {
+            return format!("did you mean `{best}`?");
         }
         let known: Vec<String> = self.taken.iter().map(|known| format!("`{known}`")).collect();
-        Some(format!("it takes {}", known.join(", ")))
+        format!("it takes {}", known.join(", "))
     }
 }
 
@@ -144,13 +227,9 @@ pub(super) fn boolean(key: &str, node: &Node, problems: &mut Diagnostics) -> Opt
     None
 }
 
-/// A whole number from `low` to `high`.
-pub(super) fn number(
-    key: &str,
-    node: &Node,
-    (low, high): (u8, u8),
-    problems: &mut Diagnostics,
-) -> Option<At<u8>> {
+/// A whole number within the range of `row`.
+pub(super) fn number<N: TryFrom<i64>>(row: &Key, node: &Node, problems: &mut Diagnostics) -> Option<At<N>> {
+    let key = row.name;
     let Value::Integer(number) = node.value else {
         let found = node.value.kind();
         let message = format!("`{key}` must be a whole number, not {found}");
@@ -163,23 +242,20 @@ pub(super) fn number(
         });
         return None;
     };
+    let (low, high) = row.kind.integers().unwrap_or((i64::MIN, i64::MAX));
     let fits =
-        number.and_then(|number| u8::try_from(number).ok()).filter(|value| (low..=high).contains(value));
+        number.filter(|number| (low..=high).contains(number)).and_then(|number| N::try_from(number).ok());
     if fits.is_none() {
-        let joint = if high - low == 1 { "or" } else { "to" };
+        let joint = if high.abs_diff(low) == 1 { "or" } else { "to" };
         let message = format!("`{key}` must be {low} {joint} {high}");
         problems.push(Diagnostic::error(Code::OutOfRange, &node.place, message).label("out of range"));
     }
     fits.map(|value| At { value, place: node.place.clone() })
 }
 
-/// A span of time from `low` to `high`, or zero where `zero` allows that.
-pub(super) fn duration(
-    key: &str,
-    node: &Node,
-    range: &Spans,
-    problems: &mut Diagnostics,
-) -> Option<At<Duration>> {
+/// A span of time within the range of `row`.
+pub(super) fn duration(row: &Key, node: &Node, problems: &mut Diagnostics) -> Option<At<Duration>> {
+    let key = row.name;
     let Some(text) = node.value.text() else {
         no_duration(key, node, problems);
         return None;
@@ -188,22 +264,46 @@ pub(super) fn duration(
         problems.push(not_a_duration(key, text, node));
         return None;
     };
-    let allowed = (range.low..=range.high).contains(&span) || (range.zero && span.is_zero());
+    let Kind::Duration { low, high, zero } = row.kind else { return None };
+    let allowed = (low..=high).contains(&span) || (zero && span.is_zero());
     if !allowed {
-        let or_zero = if range.zero && !range.low.is_zero() { "\"0s\", or " } else { "" };
-        let message = format!("`{key}` must be {or_zero}from {} to {}", say(range.low), say(range.high));
+        let or_zero = if zero && !low.is_zero() { "\"0s\", or " } else { "" };
+        let message = format!("`{key}` must be {or_zero}from {} to {}", say(low), say(high));
         problems.push(Diagnostic::error(Code::OutOfRange, &node.place, message).label("out of range"));
         return None;
     }
     Some(At { value: span, place: node.place.clone() })
 }
 
-/// The durations that a key may take.
-pub(super) struct Spans {
-    pub(super) low: Duration,
-    pub(super) high: Duration,
-    /// Whether zero is allowed although it may be below `low`.
-    pub(super) zero: bool,
+/// A number of bytes within the range of `row`.
+fn size(row: &Key, node: &Node, problems: &mut Diagnostics) -> Option<At<u64>> {
+    let key = row.name;
+    let Some(text) = node.value.text() else {
+        let message = format!("`{key}` must be a size with a unit");
+        let diagnostic = Diagnostic::error(Code::WrongType, &node.place, message);
+        problems.push(match node.value.number() {
+            Some(number) => diagnostic
+                .label("a number without a unit")
+                .hint(format!("in quotes, with its unit: {key} = \"{number}B\" or {key} = \"{number}KiB\"")),
+            None => diagnostic.label(format!("this is {}", node.value.kind())),
+        });
+        return None;
+    };
+    let Some(bytes) = size::parse(text) else {
+        let message = format!("`{key}` cannot be read as a size");
+        let diagnostic = Diagnostic::error(Code::BadValue, &node.place, message)
+            .label("not a size")
+            .hint("a whole number and its unit: \"512B\", \"64KiB\", \"1MiB\"");
+        problems.push(diagnostic);
+        return None;
+    };
+    let Kind::Size { low, high } = row.kind else { return None };
+    if !(low..=high).contains(&bytes) {
+        let message = format!("`{key}` must be from {} to {}", size::say(low), size::say(high));
+        problems.push(Diagnostic::error(Code::OutOfRange, &node.place, message).label("out of range"));
+        return None;
+    }
+    Some(At { value: bytes, place: node.place.clone() })
 }
 
 /// Complains about a value that is no string.
@@ -254,7 +354,7 @@ pub(super) fn say(span: Duration) -> String {
 }
 
 /// One of `words`.
-pub(super) fn word<T: Copy>(
+pub(super) fn word<T: Clone>(
     key: &str,
     node: &Node,
     words: &[(&str, T)],
@@ -262,21 +362,44 @@ pub(super) fn word<T: Copy>(
 ) -> Option<T> {
     let text = string(key, node, problems)?;
     if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == text.value) {
-        return Some(*meaning);
+        return Some(meaning.clone());
     }
     let all: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-    let message = match all.split_last() {
-        Some((last, rest)) if !rest.is_empty() => format!("`{key}` must be {} or {last}", rest.join(", ")),
-        _ => format!("`{key}` must be {}", all.join("")),
-    };
+    let message = format!("`{key}` must be {}", kind::or(&all));
     let diagnostic = Diagnostic::error(Code::BadValue, &text.place, message).label("not one of them");
-    let close =
-        words.iter().find(|(word, _)| strsim::jaro_winkler(word, &text.value.to_lowercase()) >= ALIKE);
-    problems.push(match close {
-        Some((word, _)) => diagnostic.hint(format!("did you mean \"{word}\"?")),
+    problems.push(match meant(key, text.value, words.iter().map(|(word, _)| *word)) {
+        Some(word) => diagnostic.hint(format!("did you mean \"{word}\"?")),
         None => diagnostic,
     });
     None
+}
+
+/// Which of `words` was most likely meant.
+pub(super) fn meant<'w>(
+    key: &str,
+    text: &str,
+    words: impl Iterator<Item = &'w str> + Clone,
+) -> Option<&'w str> {
+    let lower = text.to_lowercase();
+    if let Some(same) = words.clone().find(|word| word.to_lowercase() == lower) {
+        return Some(same);
+    }
+    let foreign = FOREIGN_WORDS.iter().find(|(of, theirs, _)| *of == key && *theirs == lower);
+    match foreign {
+        Some((_, _, ours)) => words.clone().find(|word| word == ours),
+        None => closest(&lower, words),
+    }
+}
+
+/// The one of `known` that is most like `word`, if it is like it at all.
+pub(super) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    // What is longer than any name is like none, and takes long to compare.
+    if word.len() > 128 {
+        return None;
+    }
+    let likeness = known.map(|known| (strsim::jaro_winkler(known, word), known));
+    let (likeness, best) = likeness.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (likeness >= ALIKE).then_some(best)
 }
 
 /// The items of an array.

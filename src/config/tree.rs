@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Place};
+use super::keys;
 
 /// The entries of a table, by key.
 pub(super) type Entries = BTreeMap<String, Entry>;
@@ -88,7 +89,7 @@ pub(super) fn read(text: &str, source: usize) -> Tree {
     let (parsed, problems) = DeTable::parse_recoverable(text);
     let root = entries(parsed.get_ref(), source);
     let mut secrets = Vec::new();
-    find_secrets(&root, false, &mut secrets);
+    find_secrets(&root, Within::Top, &mut secrets);
     if !problems.is_empty() {
         secrets.extend(secrets_by_eye(text));
     }
@@ -139,22 +140,77 @@ fn syntax_error(problem: &toml::de::Error, text: &str, source: usize) -> Diagnos
 /// Whether a key of this name holds a secret, wherever it stands.
 fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    (key.contains("pass") || key.contains("secret")) && !key.ends_with("_file")
+    let named = ["pass", "secret", "token"].iter().any(|word| key.contains(word)) && !key.ends_with("_file");
+    let whole =
+        ["auth", "authorization", "cookie", "headers", "header", "env", "environment", "body", "send"];
+    named || whole.contains(&key.as_str())
 }
 
-/// Collects the values that must not be shown. Inside `auth` everything is one but what says the kind and the file, so
-/// that a misspelt key does not give the password away.
-fn find_secrets(table: &Entries, in_auth: bool, secrets: &mut Vec<Range<usize>>) {
+/// Whether a string is a URL with a user name or a password in it.
+fn is_secret_url(text: &str) -> bool {
+    let rest = text.split_once("://").map(|(_, rest)| rest);
+    rest.and_then(|rest| rest.split(['/', '?', '#']).next()).is_some_and(|host| host.contains('@'))
+}
+
+/// What kind of table a key stands in, as far as it matters to secrets.
+#[derive(Clone, Copy)]
+enum Within {
+    /// The whole configuration.
+    Top,
+    /// A table whose keys are names that somebody chose, such as `[instance]`.
+    Names,
+    /// Any other table.
+    Plain,
+    /// `auth`.
+    Auth,
+    /// A probe that may send credentials.
+    Probe(&'static str),
+    /// A table of secrets.
+    Secret,
+}
+
+impl Within {
+    /// Whether the value of `key` must not be shown. In `auth` and in a probe only what is known to be harmless is shown, so
+    /// that a misspelt key does not give a password away.
+    fn hides(self, key: &str) -> bool {
+        match self {
+            Within::Top | Within::Names | Within::Plain => is_secret(key),
+            Within::Auth => key != "type" && key != "password_file",
+            Within::Probe(probe) => {
+                let mut known = keys::names(probe).chain(keys::names(keys::CHECK));
+                is_secret(key) || !known.any(|known| known == key)
+            }
+            Within::Secret => true,
+        }
+    }
+
+    /// What the table `key` in this one is.
+    fn table(self, key: &str) -> Within {
+        match self {
+            Within::Top if ["instance", "check", "group"].contains(&key) => Within::Names,
+            Within::Top | Within::Names | Within::Plain if key == "auth" => Within::Auth,
+            Within::Names => Within::Plain,
+            _ if self.hides(key) => Within::Secret,
+            Within::Plain => {
+                let probe = [keys::HTTP, keys::TCP, keys::SCRIPT].into_iter().find(|probe| *probe == key);
+                probe.map_or(Within::Plain, Within::Probe)
+            }
+            Within::Top | Within::Auth | Within::Probe(_) | Within::Secret => Within::Plain,
+        }
+    }
+}
+
+/// Collects the values that must not be shown.
+fn find_secrets(table: &Entries, within: Within, secrets: &mut Vec<Range<usize>>) {
     for (key, entry) in table {
-        let harmless = in_auth && (key == "type" || key == "password_file");
-        let hidden = is_secret(key) || (in_auth && !harmless);
         match &entry.node.value {
-            Value::Table(inner) => find_secrets(inner, hidden || in_auth || key == "auth", secrets),
-            _ if hidden || key == "auth" => secrets.push(entry.node.place.span.clone()),
+            Value::Table(inner) => find_secrets(inner, within.table(key), secrets),
+            _ if within.hides(key) => secrets.push(entry.node.place.span.clone()),
+            Value::String(text) if is_secret_url(text) => secrets.push(entry.node.place.span.clone()),
             Value::Array(items) => {
                 for item in items {
                     if let Value::Table(inner) = &item.value {
-                        find_secrets(inner, in_auth, secrets);
+                        find_secrets(inner, within.table(key), secrets);
                     }
                 }
             }
@@ -162,6 +218,10 @@ fn find_secrets(table: &Entries, in_auth: bool, secrets: &mut Vec<Range<usize>>)
         }
     }
 }
+
+/// Words that a line which holds a secret has in it.
+const SPEAKING: [&str; 10] =
+    ["pass", "secret", "auth", "token", "header", "cookie", "-key", "env", "body", "send"];
 
 /// Secrets of a text that is not TOML, so that there is no whole tree to find them in: on a line that speaks of
 /// authentication, everything after the first `=`; to the end of a string that goes over several lines.
@@ -173,7 +233,8 @@ fn secrets_by_eye(text: &str) -> Vec<Range<usize>> {
         let line = rest.split_inclusive('\n').next().unwrap_or(rest);
         let content = line.trim_end();
         let lower = content.to_ascii_lowercase();
-        let speaks = ["pass", "secret", "auth"].iter().filter_map(|word| lower.find(word)).min();
+        let url = lower.find("://").filter(|_| lower.contains('@'));
+        let speaks = SPEAKING.iter().filter_map(|word| lower.find(word)).chain(url).min();
         let from = match speaks {
             _ if carried => Some(0),
             Some(word) => content

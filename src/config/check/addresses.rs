@@ -6,12 +6,11 @@ use std::net::IpAddr;
 use super::super::code::Code;
 use super::super::diagnostic::{Diagnostic, Diagnostics, Place};
 use super::super::instance::Draft;
+use super::super::keys;
 use super::super::model::VirtualAddress;
 use super::super::reader::At;
 use crate::net::{Family, is_link_local};
 
-/// Most addresses in an IPv4 advert: what its count byte can say; 8 + 255 × 4 + 8 bytes fit every link.
-const MOST_IPV4: usize = 255;
 /// Most addresses in an IPv6 advert on a link of 1500 bytes: (1500 - 40 - 8) / 16.
 const MOST_IPV6: usize = 90;
 
@@ -44,7 +43,10 @@ fn mixed(draft: &Draft, first: &At<VirtualAddress>, family: Family, problems: &m
 
 fn count(draft: &Draft, family: Family, problems: &mut Diagnostics) {
     let (most, why) = match family {
-        Family::Ipv4 => (MOST_IPV4, "an advert counts them in one byte"),
+        // 8 + 255 × 4 + 8 bytes fit every link.
+        Family::Ipv4 => {
+            (keys::row(keys::INSTANCE, "addresses").kind.most(), "an advert counts them in one byte")
+        }
         Family::Ipv6 => (MOST_IPV6, "more do not fit in a packet of 1500 bytes"),
     };
     if let Some(beyond) = draft.addresses.get(most) {

@@ -3,7 +3,10 @@
 //! [`instance`] turns a [`Draft`] into an [`InstanceConfig`] when nothing is wrong with it; [`across`] looks at all of them.
 
 mod addresses;
+mod groups;
+mod tracking;
 mod transport;
+mod units;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -11,9 +14,12 @@ use std::time::Duration;
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Diagnostics, Place};
+use super::group::GroupDraft;
+use super::health::CheckDraft;
+use super::hooks::TrackDraft;
 use super::instance::Draft;
-use super::model::{InstanceConfig, Transport, VirtualAddress};
-use super::reader::{At, say};
+use super::model::{GroupConfig, InstanceConfig, Transport, VirtualAddress};
+use super::reader::{self, At, say};
 use crate::net::{Family, LinkName};
 use crate::vrrp::fields::{Interval, Version, Vrid};
 
@@ -29,6 +35,7 @@ pub(super) fn instance(draft: &Draft, problems: &mut Diagnostics) -> Option<Inst
     if problems.errors() > errors {
         return None;
     }
+    let track = |draft: &TrackDraft| Some((draft.check.value.clone(), draft.effect.as_ref()?.value));
     let values = |list: &[At<VirtualAddress>]| list.iter().map(|at| at.value.clone()).collect();
     let transport = match draft.peers_key {
         Some(_) => Transport::Unicast(draft.peers.iter().map(|at| at.value).collect()),
@@ -50,7 +57,33 @@ pub(super) fn instance(draft: &Draft, problems: &mut Diagnostics) -> Option<Inst
         password: draft.password,
         checksum: draft.checksum.as_ref().map(|at| at.value).unwrap_or_default(),
         garp: draft.garp,
+        track: draft.track.iter().filter_map(track).collect(),
+        notify: draft.notify.clone(),
+        units: draft.units.units(),
     })
+}
+
+/// The configuration that the group `draft` means; worth something only where nothing is wrong with it.
+pub(super) fn group(draft: &GroupDraft) -> GroupConfig {
+    GroupConfig {
+        members: draft.members.iter().map(|member| member.value.clone()).collect(),
+        notify: draft.notify.clone(),
+        units: draft.units.units(),
+    }
+}
+
+/// Most comparisons of names before no more are offered for one that does not exist: a file of thousands of names with a
+/// mistake in each gets its answer all the same.
+const MOST_COMPARISONS: usize = 100_000;
+
+/// Which of the `known` names was most likely meant by `name`.
+fn guess<'n>(
+    name: &str,
+    known: impl ExactSizeIterator<Item = &'n str>,
+    problems: &Diagnostics,
+) -> Option<&'n str> {
+    let so_far = problems.list().len().saturating_mul(known.len());
+    if so_far > MOST_COMPARISONS { None } else { reader::closest(name, known) }
 }
 
 /// Points at the key that set a value, unless it is a default.
@@ -156,6 +189,18 @@ fn no_effect(draft: &Draft, family: Option<Family>, problems: &mut Diagnostics) 
     let message = "`checksum` has no effect here";
     let label = "only version 3 over IPv4 has two forms of checksum";
     problems.push(Diagnostic::warning(Code::NoEffect, &checksum.place, message).label(label));
+}
+
+/// What checks, instances and groups must be to each other.
+pub(super) fn hooks(
+    checks: &[CheckDraft],
+    instances: &[Draft],
+    groups: &[GroupDraft],
+    problems: &mut Diagnostics,
+) {
+    tracking::check(checks, instances, problems);
+    groups::check(groups, instances, problems);
+    units::check(checks, instances, groups, problems);
 }
 
 /// What no two instances may share.
