@@ -15,6 +15,10 @@ use failover::config::{self, Config, Diagnostics, Loaded, Secret};
 mod documents;
 #[path = "config/gate.rs"]
 mod gate;
+#[path = "config/schema.rs"]
+mod schema;
+#[path = "config/validator.rs"]
+mod validator;
 
 /// The password in every case that has one, whole or as the beginning: it must appear nowhere.
 const PASSWORD: &str = "hunter2";

@@ -10,6 +10,7 @@ mod completions;
 mod demo;
 mod output;
 mod run;
+mod schema;
 mod status;
 mod validate;
 
@@ -40,6 +41,7 @@ enum Command {
     Validate(validate::ValidateArgs),
     Status(status::StatusArgs),
     Demo(demo::DemoArgs),
+    Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -130,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Validate(args) => validate::run(args),
         Command::Status(args) => status::run(args),
         Command::Demo(args) => demo::run(args),
+        Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),
     };
     match outcome {

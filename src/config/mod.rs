@@ -4,7 +4,7 @@
 //! |---|---|
 //! | a file's bytes (the only place that reads files) | `load` |
 //! | TOML with the place of every key and value, syntax errors, secrets | `tree` |
-//! | every key with its type, range and default | [`keys`], `kind`, `words`, `texts` |
+//! | every key with its type, range and default, and the schema made from that | [`keys`], `kind`, `words`, `texts`, `schema` |
 //! | each table: known keys, types, ranges | `reader`, `instance`, `address`, `auth`, `hooks`, `group`, `health` |
 //! | strings with an inner form, mistakes at their very part | `formats`, `size` |
 //! | what keys must be to each other, and instances, checks and groups to one another | `check` |
@@ -34,6 +34,7 @@ mod not_yet;
 mod parse;
 mod reader;
 mod render;
+mod schema;
 mod size;
 mod texts;
 mod tree;
@@ -44,3 +45,4 @@ pub use diagnostic::Diagnostics;
 pub use load::{LONGEST_FILE, Loaded, load};
 pub use model::Config;
 pub use parse::{parse, parse_all, parse_with};
+pub use schema::schema;
