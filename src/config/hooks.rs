@@ -173,6 +173,10 @@ fn startable(unit: &At<UnitName>, problems: &mut Diagnostics) -> bool {
     let diagnostic = if unit.value.as_str() == "failover.service" {
         let message = "the agent cannot start and stop itself";
         Diagnostic::error(Code::BadValue, place, message).label("this is the agent's own unit")
+    } else if unit.value.as_str().starts_with("failover-master@") {
+        let message = format!("`{}` is started and stopped by the agent itself", unit.value);
+        Diagnostic::error(Code::BadValue, place, message)
+            .label("active exactly while its instance is MASTER, without being listed")
     } else if ["device", "scope"].contains(&unit.value.suffix()) {
         let message = format!("`{}` cannot be started", unit.value);
         let label = format!("a {} comes and goes by itself", unit.value.suffix());

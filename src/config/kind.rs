@@ -97,7 +97,7 @@ pub enum Preset {
     /// A number.
     Integer(i64),
     /// A number that depends on the probe: `polled` for most, `driven` for those that hear of a change at once
-    /// ([`DRIVEN`]).
+    /// ([`keys::DRIVEN`]).
     ByProbe {
         /// For probes that look once in an interval.
         polled: i64,
