@@ -108,7 +108,9 @@ fn every_code_occurs_in_a_case_or_is_about_files() {
         };
         seen.extend(diagnostics.list().iter().map(|diagnostic| diagnostic.code));
     }
-    let missing: Vec<_> = Code::ALL.iter().filter(|code| !seen.contains(code)).collect();
+    // Those of the import have their cases in tests/import.
+    let ours = |code: &&Code| !code.number().starts_with("F03");
+    let missing: Vec<_> = Code::ALL.iter().filter(ours).filter(|code| !seen.contains(code)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
 }
 

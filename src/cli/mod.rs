@@ -8,6 +8,7 @@
 
 mod completions;
 mod demo;
+mod import;
 mod output;
 mod run;
 mod status;
@@ -39,6 +40,7 @@ enum Command {
     Run(run::RunArgs),
     Validate(validate::ValidateArgs),
     Status(status::StatusArgs),
+    Import(import::ImportArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
 }
@@ -129,6 +131,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Validate(args) => validate::run(args),
         Command::Status(args) => status::run(args),
+        Command::Import(args) => import::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Completions(args) => completions::run(args),
     };

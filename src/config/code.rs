@@ -60,6 +60,11 @@ codes! {
     OddLabel = "F0201", "An address label does not begin with the interface's name.";
     NoEffect = "F0202", "The key has no effect here.";
     SecretReadable = "F0203", "Everybody can read a password file.";
+    Brace = "F0300", "A brace in a keepalived configuration has no partner.";
+    OpenQuote = "F0301", "A quoted string in a keepalived configuration does not end.";
+    NoInclude = "F0302", "A file that a keepalived configuration includes cannot be had.";
+    BadSequence = "F0303", "A `~SEQ` or `~LST` of a keepalived configuration cannot be read.";
+    TooMuch = "F0304", "The definitions of a keepalived configuration never end, or make too much.";
 }
 
 impl fmt::Display for Code {

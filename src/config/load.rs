@@ -30,8 +30,13 @@ pub struct Loaded {
 /// Reads the configuration in the file at `path`, and the password files that it names.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
     let name = path.display().to_string();
-    let text = text(path).map_err(|diagnostic| Diagnostics::unreadable(&name, *diagnostic))?;
+    let text = read_text(path)?;
     parse_with(&text, &name, &mut |path| secret(Path::new(path)))
+}
+
+/// All of the file at `path`, which is text and not too large.
+pub fn read_text(path: &Path) -> Result<String, Diagnostics> {
+    text(path).map_err(|diagnostic| Diagnostics::unreadable(&path.display().to_string(), *diagnostic))
 }
 
 fn text(path: &Path) -> Result<String, Box<Diagnostic>> {

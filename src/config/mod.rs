@@ -8,6 +8,7 @@
 //! | what keys must be to each other, and instances to one another | `check` |
 //! | the legal values | [`model`] |
 //! | diagnostics as values, as text, as JSON | [`diagnostic`], `render` |
+//! | keepalived's configuration to ours | [`import`] |
 //!
 //! Every error is collected, not the first only. Nothing is both wrong and silently corrected: what cannot be done as
 //! written is an error, what does nothing is a warning. Passwords appear in no diagnostic.
@@ -17,6 +18,7 @@ mod auth;
 mod check;
 pub mod code;
 pub mod diagnostic;
+pub mod import;
 mod instance;
 pub mod keys;
 mod load;
@@ -28,6 +30,6 @@ mod tree;
 
 pub use auth::{ReadSecret, Secret};
 pub use diagnostic::Diagnostics;
-pub use load::{LONGEST_FILE, Loaded, load};
+pub use load::{LONGEST_FILE, Loaded, load, read_text};
 pub use model::Config;
 pub use parse::{parse, parse_with};

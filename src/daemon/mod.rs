@@ -144,6 +144,7 @@ fn warm_up() {
     drop(std::hint::black_box(vec![1_u8; 64 << 10]));
 }
 
-fn host_name() -> String {
+/// What this host is called; empty when that cannot be had.
+pub(crate) fn host_name() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
 }
