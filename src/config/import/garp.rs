@@ -17,7 +17,7 @@ const LONGEST_REFRESH: u64 = 86_400;
 /// keepalived's own default of both.
 const DEFAULT: &str = "5";
 
-/// Writes `checksum` and `garp`.
+/// Writes `garp`, and says what becomes of the checksum.
 pub(super) fn translate(facts: &Facts<'_>, model: &Model<'_>, main: &mut Section) {
     transport::checksum(facts, model.global("v3_checksum_as_v2"), main);
     let mut table = Table::default();

@@ -100,14 +100,17 @@ fn source(facts: &Facts<'_>, main: &mut Section) {
     }
 }
 
-/// `checksum`, from the instance or from the global setting.
+/// What becomes of the checksum, said by the instance or for all.
 pub(super) fn checksum(facts: &Facts<'_>, global: Option<&Node>, main: &mut Section) {
     superseded(facts.body, "v3_checksum_as_v2", main);
     let own = facts.last("v3_checksum_as_v2");
     let Some(node) = own.or(global) else { return };
     let (applies, own) = (facts.version == Version::V3 && facts.family == Family::Ipv4, own.is_some());
     if applies && on(node) {
-        main.set(Entry::new("checksum", "\"rfc9568\"", vec![node.id]));
+        // Not "rfc9568": keepalived knows the word since 2.2.8 only, and with it hears both forms.
+        let reason = "left to `checksum` = \"auto\": it hears both forms, as keepalived does then, and sends what the \
+                      master sends; \"rfc9568\" is that form alone";
+        main.say(Note::of(node, Fate::Changed, reason));
     } else if own {
         let reason =
             if applies { "`checksum` finds out by itself" } else { "only version 3 over IPv4 has that" };
