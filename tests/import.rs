@@ -237,3 +237,21 @@ fn every_code_of_the_import_occurs_in_a_case() {
     let missing: Vec<_> = Code::ALL.iter().filter(ours).filter(|code| !seen.contains(code)).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
 }
+
+/// The reader tells the first five hundred mistakes to a person; here every one counts.
+#[test]
+fn more_mistakes_than_anybody_reads_become_comments_all_the_same() {
+    let instance = |number: usize| {
+        format!(
+            "vrrp_instance i{number} {{\n  interface eth0\n  virtual_router_id 1\n  track_interface {{ eth1 }}\n  \
+             virtual_ipaddress {{ 10.0.{}.{} }}\n}}\n",
+            number / 250,
+            number % 250 + 1
+        )
+    };
+    let text: String = (0..1200).map(instance).collect();
+    let imported = translate("many", &text).unwrap();
+    assert_eq!(complaints(&imported.text), [""; 0]);
+    assert!(imported.text.contains("\n[instance.i0]\n") && imported.text.contains("\n#[instance.i1199]\n"));
+    assert_eq!(imported.text.matches("\n[instance.i").count(), 2, "the first one and what it tracks");
+}

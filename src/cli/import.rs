@@ -11,7 +11,7 @@ use clap::Args;
 
 use super::{Exit, Failure, output};
 use crate::config::import::{Included, Options, glob, import};
-use crate::config::read_text;
+use crate::config::{LONGEST_FILE, read_text};
 use crate::daemon::host_name;
 
 /// Most names that one pattern may match.
@@ -51,6 +51,12 @@ pub(super) fn run(args: &ImportArgs) -> Result<Exit, Failure> {
             output::complain_plainly(&imported.warnings.render(colored));
             output::answer(&imported.text)?;
             output::complain(&format!("{name}: {}", imported.summary()));
+            if u64::try_from(imported.text.len()).is_ok_and(|length| length > LONGEST_FILE) {
+                let most = LONGEST_FILE >> 20;
+                output::complain(&format!(
+                    "this is larger than {most} MiB, which is the most that failover reads"
+                ));
+            }
             Ok(Exit::Fine)
         }
         Err(diagnostics) => {

@@ -129,6 +129,8 @@ pub struct Diagnostics {
     list: Vec<Diagnostic>,
     errors: usize,
     warnings: usize,
+    /// Whether all are kept, however many.
+    all: bool,
 }
 
 impl Diagnostics {
@@ -136,6 +138,13 @@ impl Diagnostics {
     #[must_use]
     pub fn new(sources: Vec<Source>) -> Self {
         Diagnostics { sources, ..Diagnostics::default() }
+    }
+
+    /// Keeps all of them, however many: for programs, no person reads so many.
+    #[must_use]
+    pub(super) fn keep_all(mut self) -> Self {
+        self.all = true;
+        self
     }
 
     /// A single one about `source` as a whole, which could not be read at all.
@@ -152,7 +161,7 @@ impl Diagnostics {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
         }
-        if self.list.len() < MOST {
+        if self.all || self.list.len() < MOST {
             self.list.push(diagnostic);
         }
     }

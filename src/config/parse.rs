@@ -22,10 +22,24 @@ pub fn parse(text: &str, name: &str) -> Result<Loaded, Diagnostics> {
     parse_with(text, name, &mut unreadable)
 }
 
+/// Reads `text` for another part of the program, which wants every diagnostic, however many.
+pub(super) fn parse_keeping_all(text: &str) -> Result<Loaded, Diagnostics> {
+    let mut unreadable = |_: &str| Err::<Secret, _>("no file can be read here".to_owned());
+    let problems = Diagnostics::new(vec![Source::new("", text)]).keep_all();
+    parse_into(problems, text, &mut unreadable)
+}
+
 /// Reads `text`, which messages call `name`; `read_secret` brings the content of password files.
 pub fn parse_with(text: &str, name: &str, read_secret: ReadSecret<'_>) -> Result<Loaded, Diagnostics> {
+    parse_into(Diagnostics::new(vec![Source::new(name, text)]), text, read_secret)
+}
+
+fn parse_into(
+    mut problems: Diagnostics,
+    text: &str,
+    read_secret: ReadSecret<'_>,
+) -> Result<Loaded, Diagnostics> {
     let tree = tree::read(text, 0);
-    let mut problems = Diagnostics::new(vec![Source::new(name, text)]);
     problems.hide(0, tree.secrets);
     let config = if tree.errors.is_empty() {
         read(&tree.root, read_secret, &mut problems)

@@ -43,6 +43,9 @@ mod tree;
 mod verify;
 mod words;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 pub use document::Fate;

@@ -197,22 +197,24 @@ fn outcome(tracker: &Tracker<'_>, weight: Weight, owner: bool, weights: bool) ->
     if weight.number == 0 {
         return (Outcome::Fault, None);
     }
+    let dropped = !weights && !tracker.of_group;
+    if dropped && tracker.kind == Kind::Interface {
+        if weight.reverse {
+            return nothing(
+                Fate::Without,
+                "keepalived makes the weight 0 here, and so a FAULT while the link is up",
+            );
+        }
+        let reason = "in a group without `sync_group_tracking_weight` keepalived makes the weight 0: a failure is a fault";
+        return (Outcome::Fault, Some(Note::of(node, Fate::Changed, reason)));
+    }
     if owner {
         return nothing(Fate::Ignored, "a weight means nothing to the owner of the addresses (priority 255)");
     }
-    if !weights && !tracker.of_group {
-        match tracker.kind {
-            Kind::Interface => {
-                let reason = "in a group without `sync_group_tracking_weight` keepalived makes the weight 0: a failure is a fault";
-                return (Outcome::Fault, Some(Note::of(node, Fate::Changed, reason)));
-            }
-            Kind::Script => {
-                let reason = "in a group without `sync_group_tracking_weight` keepalived does not track a script with a \
-                              weight; if it is meant, write it under `track`, since here weights count in groups too";
-                return nothing(Fate::Ignored, reason);
-            }
-            Kind::Process | Kind::File => {}
-        }
+    if dropped && tracker.kind == Kind::Script {
+        let reason = "in a group without `sync_group_tracking_weight` keepalived does not track a script with a weight; \
+                      if it is meant, write it under `track`, since here weights count in groups too";
+        return nothing(Fate::Ignored, reason);
     }
     if weight.reverse {
         let reason = "a weight cannot be reversed: negative ones count while the check fails, positive ones while it passes; \
@@ -227,7 +229,8 @@ fn outcome(tracker: &Tracker<'_>, weight: Weight, owner: bool, weights: bool) ->
 
 /// The number in a file counts as often as the weight says.
 fn file(node: &Node, weight: Weight, owner: bool, weights: bool) -> (Outcome, Option<Note>) {
-    if weight.number == 0 {
+    // Where a weight may not be, keepalived takes the default of 1 for 0.
+    if weight.number == 0 || ((owner || !weights) && weight.number == 1) {
         let reason = "no check can mean FAULT while a file holds another number than 0; let the file be there while all \
                       is well, and track that";
         return (Outcome::Nothing(Fate::Without, reason), None);

@@ -74,7 +74,7 @@ pub(super) struct Tree {
     pub(super) statements: Vec<Statement>,
 }
 
-/// A block that has not ended yet: its statement, what is in it so far, and where its brace stands.
+/// A block that has not ended yet: what is in it so far, and where its brace stands that needs a partner.
 struct Unfinished {
     nodes: Vec<Node>,
     brace: Option<Place>,
@@ -99,7 +99,8 @@ pub(super) fn grow(pieces: Vec<Piece>, problems: &mut Vec<Diagnostic>) -> Tree {
             }
             Kind::Open => {
                 let owner = current.nodes.iter().rev().find(|node| node.aside.is_none());
-                if owner.is_none_or(|node| node.body.is_some()) {
+                let alone = owner.is_none_or(|node| node.body.is_some());
+                if alone {
                     problems.push(
                         Diagnostic::error(Code::Brace, &piece.place, "a block without a statement before it")
                             .label("belongs to nothing")
@@ -110,7 +111,8 @@ pub(super) fn grow(pieces: Vec<Piece>, problems: &mut Vec<Diagnostic>) -> Tree {
                     problems.push(Diagnostic::error(Code::Brace, &piece.place, message).label("too deep"));
                     return Tree::default();
                 }
-                stack.push(Unfinished { nodes: Vec::new(), brace: Some(piece.place) });
+                // Of one that belongs to nothing enough was said.
+                stack.push(Unfinished { nodes: Vec::new(), brace: (!alone).then_some(piece.place) });
             }
             Kind::Close if depth == 1 => {
                 let diagnostic = Diagnostic::error(Code::Brace, &piece.place, "a `}` too many")

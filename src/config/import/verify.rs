@@ -1,7 +1,7 @@
 //! The last word has our own reader: whatever it would refuse becomes a comment, with its reason.
 //!
 //! So that the text can be used as it is. A key that this version does not have yet is no reason. Fails: never; when the
-//! reader is still not content after some rounds, whole tables become comments.
+//! reader is still not content after many rounds, whole tables become comments.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,12 @@ use super::render::{Rendered, Unit, render};
 use super::tree::Statement;
 use crate::config::code::Code;
 use crate::config::diagnostic::{Diagnostics, Severity};
-use crate::config::parse::parse;
+use crate::config::parse::parse_keeping_all;
 
-/// Rounds in which single settings are taken away.
-const ROUNDS: usize = 12;
+/// Most bytes that are read before all of it becomes a comment; a round reads the whole text.
+const MOST_READ: usize = 256 << 20;
+/// Fewest and most rounds.
+const ROUNDS: (usize, usize) = (4, 400);
 
 /// Makes comments of what cannot stay, and writes the text.
 pub(super) fn settle(document: &mut Document, statements: &[Statement], names: &[String]) -> Rendered {
@@ -21,18 +23,19 @@ pub(super) fn settle(document: &mut Document, statements: &[Statement], names: &
     loop {
         empty_lists(document);
         let rendered = render(document, statements, names, true);
-        let refused = match parse(&rendered.text, "import") {
+        let refused = match parse_keeping_all(&rendered.text) {
             Ok(_) => break,
             Err(problems) => refused(&problems, &rendered),
         };
         if refused.is_empty() {
             break;
         }
+        let most = (MOST_READ / rendered.text.len().max(1)).clamp(ROUNDS.0, ROUNDS.1);
         for (unit, reason) in refused {
-            take_away(document, unit, &reason, round >= ROUNDS);
+            take_away(document, unit, &reason, round >= most / 2);
         }
         round += 1;
-        if round > 2 * ROUNDS {
+        if round > most {
             let why = "it could not be made to fit";
             document.sections.iter_mut().for_each(|section| section.off = Some(why.to_owned()));
         }
