@@ -21,7 +21,7 @@ pub(super) struct RunArgs {
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let color = output::wants_color(&io::stderr());
-    match config::load(&args.config) {
+    match config::load(&args.config, config::Purpose::Run) {
         Err(diagnostics) => {
             output::complain_plainly(&diagnostics.render(color));
             Ok(Exit::InvalidConfig)

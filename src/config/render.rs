@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::diagnostic::{Diagnostic, Diagnostics, Place, Severity, Source};
 
 /// What stands in place of a secret, whatever its length.
-const MASK: &str = "********";
+pub(super) const MASK: &str = "********";
 
 /// Places at most this many lines apart are shown as one piece of text.
 const NEAR: usize = 12;
@@ -276,6 +276,9 @@ fn near(a: &Mark<'_>, b: &Mark<'_>) -> bool {
 
 fn snippet<'a>(piece: &[Mark<'a>], shown: &'a [Shown]) -> Option<Element<'a>> {
     let source = shown.get(piece.first()?.source)?;
+    if source.text.is_empty() {
+        return Some(annotate_snippets::Origin::path(source.name.as_str()).into());
+    }
     let first = piece.iter().map(|mark| mark.lines.0).min()?;
     let last = piece.iter().map(|mark| mark.lines.1).max()?;
     let (start, text) = source.excerpt(first, last);
