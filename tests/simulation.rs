@@ -44,7 +44,11 @@ use world::World;
 /// Seeds that are run every time.
 const SEEDS: Range<u64> = 0..3000;
 /// Seeds that found something once, with what it was.
-const FOUND: [(u64, &str); 7] = [
+const FOUND: [(u64, &str); 8] = [
+    (
+        292,
+        "a MASTER that had slept said its new priority before it noticed that by it it had been counted out",
+    ),
     (504, "an address that could not be removed at first stayed on a BACKUP for ever"),
     (624, "an add without an answer that was done after all was not known for ours, and stayed"),
     (752, "the same, on another way"),

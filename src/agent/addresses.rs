@@ -81,6 +81,8 @@ struct Entry {
     presence: Presence,
     /// We added it in this life: it is ours even where the kernel knows no tag.
     added: bool,
+    /// As we last asked for it to be added; `None` where we did not, or where another form is not to be had.
+    form: Option<VirtualAddress>,
     /// Until then what appears is ours: an add of ours got no answer and may have been done.
     expected_until: Option<Instant>,
     pending: Option<Pending>,
@@ -127,6 +129,7 @@ impl Addresses {
             Presence::Absent => {}
             // About to go: the answer tells whether it has to be added again.
             Presence::Ours if entry.pending.is_some_and(|pending| !pending.add) => {}
+            Presence::Ours if entry.is_in_another_form() => {}
             Presence::Ours => self.facts.push((key, Fact::Held)),
             Presence::Foreign => self.facts.extend([(key, Fact::HeldByOther), (key, Fact::Held)]),
         }
@@ -283,9 +286,14 @@ impl Addresses {
         let change = match (&entry.wanted, entry.presence) {
             (Some(wanted), Presence::Absent) => {
                 entry.prefix = wanted.address.prefix;
+                entry.form = Some(wanted.address.clone());
                 add(&wanted.address)
             }
             (None, Presence::Ours) => Change::Remove { prefix: entry.prefix },
+            // The kernel knows no change of an address: it goes and comes.
+            (Some(_), Presence::Ours) if entry.is_in_another_form() => {
+                Change::Remove { prefix: entry.prefix }
+            }
             (Some(_), Presence::Ours | Presence::Foreign) => return,
             (None, Presence::Absent) if entry.expected_until.is_some() => return,
             (None, Presence::Absent | Presence::Foreign) => {
@@ -316,12 +324,22 @@ impl Entry {
             wanted: None,
             presence: Presence::Absent,
             added: false,
+            form: None,
             expected_until: None,
             pending: None,
             attempts: 0,
             retry_at: None,
             restores: 0,
             restore_window: Instant::ZERO,
+        }
+    }
+
+    /// Whether we put it there with another prefix, label or scope than it is wanted with.
+    fn is_in_another_form(&self) -> bool {
+        let form = |address: &VirtualAddress| (address.prefix, address.label.clone(), address.scope);
+        match (&self.wanted, &self.form) {
+            (Some(wanted), Some(ours)) => form(ours) != form(&wanted.address),
+            (_, _) => false,
         }
     }
 
@@ -392,8 +410,9 @@ impl Entry {
                 let wait = if self.attempts < ATTEMPTS { RETRY_AFTER } else { STUCK_RETRY_AFTER };
                 self.retry_at = Some(now.after(wait));
                 if self.wanted.is_some() {
-                    // Wanted again meanwhile, and still there.
+                    // Wanted again meanwhile, and still there: as it is, if it is not to be had otherwise.
                     self.attempts = 0;
+                    self.form = None;
                     return (self.presence != Presence::Absent).then_some(Fact::Held);
                 }
                 (self.attempts == ATTEMPTS).then_some(Fact::Stuck { text: refusal.text })

@@ -135,8 +135,7 @@ impl Agent {
         let Some(place) = &instance.place else { return };
         instance.announced_at = Some(now);
         instance.missing = place.keys.len();
-        let all = instance.config.addresses.iter().chain(&instance.config.unadvertised);
-        for (key, address) in place.keys.iter().zip(all) {
+        for (key, address) in place.keys.iter().zip(instance.config.all_addresses()) {
             let wanted = Wanted { instance: number, address: address.clone() };
             self.addresses.want(now, *key, wanted, self.world.address(key.0, key.1), out);
         }
@@ -147,8 +146,7 @@ impl Agent {
         instance.reannounce_at = None;
         let keys = instance.place.as_ref().map_or(Vec::new(), |place| place.keys.clone());
         for key in keys {
-            self.announcer.cancel(key);
-            self.addresses.release(now, key, out);
+            self.let_go(now, number, key, out);
         }
     }
 

@@ -74,20 +74,13 @@ pub(crate) struct Place {
 
 impl Instance {
     pub(crate) fn new(now: Instant, name: &str, config: InstanceConfig) -> Self {
-        let settings = Settings {
-            version: config.version,
-            priority: config.priority,
-            interval: config.interval,
-            preempt: config.preempt,
-            preempt_delay: config.preempt_delay,
-        };
         Instance {
             subject: Subject {
                 name: Arc::from(name),
                 interface: config.interface.clone(),
                 vrid: config.vrid,
             },
-            router: Router::new(settings),
+            router: Router::new(settings(&config)),
             transmit: Transmit::new(config.checksum),
             config,
             place: None,
@@ -108,6 +101,11 @@ impl Instance {
             address_reports: 0,
             address_report_window: Instant::ZERO,
         }
+    }
+
+    /// What the state machine goes by.
+    pub(crate) fn settings(&self) -> Settings {
+        settings(&self.config)
     }
 
     pub(crate) fn is_master(&self) -> bool {
@@ -237,7 +235,7 @@ impl Instance {
     fn address_status(&self, present: impl Fn(Key) -> bool) -> Vec<AddressStatus> {
         let config = &self.config;
         let keys = self.place.as_ref().map_or(&[][..], |place| &place.keys[..]);
-        let all = config.addresses.iter().chain(&config.unadvertised).enumerate();
+        let all = config.all_addresses().enumerate();
         let status = |(number, address): (usize, &crate::config::model::VirtualAddress)| AddressStatus {
             address: address.prefix.to_string(),
             interface: address.interface.as_ref().unwrap_or(&config.interface).to_string(),
@@ -263,6 +261,16 @@ impl Instance {
             }),
             (VrState::Init | VrState::Backup | VrState::Master | VrState::Fault, _, _) => None,
         }
+    }
+}
+
+fn settings(config: &InstanceConfig) -> Settings {
+    Settings {
+        version: config.version,
+        priority: config.priority,
+        interval: config.interval,
+        preempt: config.preempt,
+        preempt_delay: config.preempt_delay,
     }
 }
 

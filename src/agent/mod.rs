@@ -8,6 +8,7 @@
 //! | [`message`] | the contract: inputs and outputs |
 //! | `world` | links and addresses as the kernel last told them |
 //! | `instance` | one virtual router and what is known about it |
+//! | `configure`, [`outlook`] | another configuration: taking it, and foreseeing what that does |
 //! | `readiness` | whether an instance can take part, and why not |
 //! | `receive`, `transmit` | checks on what comes in; bytes that go out |
 //! | [`addresses`] | desired against observed addresses |
@@ -22,6 +23,7 @@ mod configure;
 mod elect;
 mod instance;
 pub mod message;
+pub mod outlook;
 mod readiness;
 mod receive;
 pub mod report;
@@ -57,13 +59,15 @@ pub const STOP_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Agent {
     router_id: String,
+    /// Whether it has a configuration: a further one is told as a change.
+    configured: bool,
     phase: Phase,
     world: World,
     sockets: Sockets,
     addresses: Addresses,
     announcer: Announcer,
     timers: Timers,
-    /// By number; numbers stay.
+    /// By number. The number of one that is gone is given to the next new one.
     instances: Vec<Instance>,
     by_name: BTreeMap<String, usize>,
     /// Who a message is for: socket and VRID.
@@ -92,6 +96,7 @@ impl Agent {
     pub fn new(router_id: String) -> Self {
         Agent {
             router_id,
+            configured: false,
             phase: Phase::Running,
             world: World::default(),
             sockets: Sockets::default(),
@@ -170,6 +175,7 @@ impl Agent {
         Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             router_id: self.router_id.clone(),
+            configuration: None,
             instances: numbers.map(|i| i.status(now, |key| self.addresses.is_present(key))).collect(),
             counters: self.counters.clone(),
         }

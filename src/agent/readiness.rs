@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use super::announcer::Key;
-use super::instance::{Instance, Place};
+use super::instance::Place;
 use super::message::{Link, LinkAddress, Output, Refusal, SocketId};
 use super::report::Report;
 use super::snapshot::VrState;
@@ -13,7 +13,7 @@ use super::sockets::Usable;
 use super::world::Event as WorldEvent;
 use super::{Agent, Phase};
 use crate::agent::addresses::ADDRESS_PROTOCOL;
-use crate::config::model::Transport;
+use crate::config::model::{InstanceConfig, Transport};
 use crate::net::{Family, LinkIndex, LinkName, is_link_local};
 use crate::time::Instant;
 use crate::vrrp::router::{Event, State};
@@ -172,7 +172,7 @@ impl Agent {
         if instance.retired || self.phase != Phase::Running {
             return;
         }
-        match self.readiness(instance) {
+        match self.readiness(&instance.config, instance.hold_off.as_ref().map(|(_, reason)| reason)) {
             Err((state, reason)) => self.shut_down(now, number, state, reason, out),
             Ok(place) => self.start(now, number, place, out),
         }
@@ -228,11 +228,15 @@ impl Agent {
         self.rearm(number);
     }
 
-    fn readiness(&self, instance: &Instance) -> Result<Place, NotReady> {
+    /// Where an instance of this configuration takes part, unless it is held off for some reason.
+    pub(super) fn readiness(
+        &self,
+        config: &InstanceConfig,
+        hold_off: Option<&String>,
+    ) -> Result<Place, NotReady> {
         if !self.world.is_known() {
             return Err((VrState::Init, "waiting for the kernel's list of interfaces".to_owned()));
         }
-        let config = &instance.config;
         let link = self.usable_link(&config.interface)?;
         if config.family == Family::Ipv6
             && let Some(mtu) = self.world.link(link).map(|link| link.mtu).filter(|mtu| *mtu < IPV6_LEAST_MTU)
@@ -243,7 +247,7 @@ impl Agent {
             );
             return Err((VrState::Fault, reason));
         }
-        let keys = self.keys(instance)?;
+        let keys = self.keys(config)?;
         let socket = SocketId { link, family: config.family };
         match self.sockets.usable(socket) {
             Usable::Yes => {}
@@ -252,8 +256,8 @@ impl Agent {
                 return Err((VrState::Fault, format!("no VRRP socket on {}: {text}", config.interface)));
             }
         }
-        let primary = self.primary(instance, link).ok_or_else(|| Self::no_primary(instance))?;
-        if let Some((_, reason)) = &instance.hold_off {
+        let primary = self.primary(config, link).ok_or_else(|| Self::no_primary(config))?;
+        if let Some(reason) = hold_off {
             return Err((VrState::Fault, reason.clone()));
         }
         Ok(Place { socket, primary, keys })
@@ -270,21 +274,19 @@ impl Agent {
     }
 
     /// Where each address belongs.
-    fn keys(&self, instance: &Instance) -> Result<Vec<Key>, NotReady> {
-        let config = &instance.config;
+    pub(super) fn keys(&self, config: &InstanceConfig) -> Result<Vec<Key>, NotReady> {
         let place = |address: &crate::config::model::VirtualAddress| {
             let name = address.interface.as_ref().unwrap_or(&config.interface);
             Ok((self.usable_link(name)?, address.prefix.address()))
         };
-        config.addresses.iter().chain(&config.unadvertised).map(place).collect()
+        config.all_addresses().map(place).collect()
     }
 
     /// The source of adverts: the configured one if it is there, else the interface's own first address.
     ///
     /// A virtual address is never it (RFC 9568, section 7.2), except for an owner that has no other: adverts from an
     /// address that another router holds for now are dropped there by the kernel as its own.
-    fn primary(&self, instance: &Instance, link: LinkIndex) -> Option<IpAddr> {
-        let config = &instance.config;
+    fn primary(&self, config: &InstanceConfig, link: LinkIndex) -> Option<IpAddr> {
         if let Some(source) = config.source_address {
             return self.world.address(link, source).filter(|address| !address.tentative).map(|_| source);
         }
@@ -308,8 +310,7 @@ impl Agent {
         primary
     }
 
-    fn no_primary(instance: &Instance) -> NotReady {
-        let config = &instance.config;
+    fn no_primary(config: &InstanceConfig) -> NotReady {
         let reason = match (config.source_address, config.family) {
             (Some(source), _) => format!("source_address {source} is not on {}", config.interface),
             (None, Family::Ipv4) => format!(

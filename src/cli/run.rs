@@ -28,8 +28,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         }
         Ok(loaded) => {
             output::complain_plainly(&loaded.warnings.render(color));
-            let options = RunOptions { runtime_dir: args.runtime_dir.path() };
-            daemon::run(loaded.config, &options).map_err(|error| Failure::new(error.to_string()))?;
+            let options = RunOptions { config: args.config.clone(), runtime_dir: args.runtime_dir.path() };
+            daemon::run(loaded, &options).map_err(|error| Failure::new(error.to_string()))?;
             Ok(Exit::Fine)
         }
     }

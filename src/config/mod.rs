@@ -9,6 +9,7 @@
 //! | what keys must be to each other, and instances to one another | `check` |
 //! | the legal values | [`model`] |
 //! | the effective configuration with its origins | `show` |
+//! | what changes from one configuration to another | [`plan`] |
 //! | diagnostics as values, as text, as JSON | [`diagnostic`], `render` |
 //!
 //! Every error is collected, not the first only. Nothing is both wrong and silently corrected: what cannot be done as
@@ -25,6 +26,7 @@ mod layers;
 mod load;
 pub mod model;
 mod parse;
+pub mod plan;
 mod reader;
 mod render;
 mod show;

@@ -65,6 +65,18 @@ impl Diagnostics {
         Some(summary)
     }
 
+    /// The first one in a line: `PATH:LINE:COLUMN: MESSAGE`.
+    #[must_use]
+    pub fn first_line(&self) -> Option<String> {
+        let first = self.list().first()?;
+        let message = harmless(&first.message);
+        let at = first.place.as_ref().and_then(|place| self.position(place, ""));
+        Some(match at {
+            Some(at) => format!("{}:{}:{}: {message}", at.file, at.line, at.column),
+            None => message,
+        })
+    }
+
     /// All of them as a document for programs. `valid` is the verdict.
     #[must_use]
     pub fn to_document(&self, valid: bool) -> Document {
