@@ -100,6 +100,7 @@ enum Presence {
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     add: bool,
+    prefix: Prefix,
     /// The kernel told of its removal after the request: the answer is out of date.
     removed_since: bool,
 }
@@ -191,14 +192,14 @@ impl Addresses {
         self.reconcile(now, key, out);
     }
 
-    /// The kernel's answer to a request; the address if it says that it is gone.
+    /// The kernel's answer to a request; the address and its place if it says that it is gone.
     pub(crate) fn applied(
         &mut self,
         now: Instant,
         request: RequestId,
         outcome: Result<(), Refusal>,
         out: &mut Vec<Output>,
-    ) -> Option<Key> {
+    ) -> Option<(LinkIndex, Prefix)> {
         let key = self.requests.remove(&request)?;
         let entry = self.entries.get_mut(&key)?;
         let pending = entry.pending.take()?;
@@ -208,11 +209,12 @@ impl Addresses {
             entry.remove_answered(now, outcome)
         };
         let gone = !pending.add && entry.presence == Presence::Absent;
+        let prefix = pending.prefix;
         if let Some(fact) = fact {
             self.facts.push((key, fact));
         }
         self.reconcile(now, key, out);
-        gone.then_some(key)
+        gone.then_some((key.0, prefix))
     }
 
     /// Does what has become due.
@@ -244,6 +246,11 @@ impl Addresses {
     pub(crate) fn is_ours(&self, key: Key) -> bool {
         let ours = |e: &Entry| e.presence == Presence::Ours || e.added || e.pending.is_some();
         self.entries.get(&key).is_some_and(ours)
+    }
+
+    /// The address as we put it there, in this life or an earlier one, if it is there.
+    pub(crate) fn held_by_us(&self, key: Key) -> Option<Prefix> {
+        self.entries.get(&key).filter(|entry| entry.presence == Presence::Ours).map(|entry| entry.prefix)
     }
 
     /// Who wants the address.
@@ -301,7 +308,7 @@ impl Addresses {
             self.retries.insert((retry_at, key));
             return;
         }
-        entry.pending = Some(Pending { add, removed_since: false });
+        entry.pending = Some(Pending { add, prefix: entry.prefix, removed_since: false });
         self.last_request += 1;
         let request = RequestId(self.last_request);
         self.requests.insert(request, key);
@@ -353,6 +360,7 @@ impl Entry {
                     return None;
                 }
                 self.added = true;
+                self.prefix = pending.prefix;
                 self.expected_until = None;
                 let before = std::mem::replace(&mut self.presence, Presence::Ours);
                 (before == Presence::Absent && self.wanted.is_some()).then_some(Fact::Held)

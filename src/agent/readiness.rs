@@ -14,7 +14,7 @@ use super::world::Event as WorldEvent;
 use super::{Agent, Phase};
 use crate::agent::addresses::ADDRESS_PROTOCOL;
 use crate::config::model::Transport;
-use crate::net::{Family, LinkIndex, LinkName, is_link_local};
+use crate::net::{Family, LinkIndex, LinkName, Prefix, is_link_local};
 use crate::time::Instant;
 use crate::vrrp::router::{Event, State};
 
@@ -30,7 +30,7 @@ impl Agent {
     pub(super) fn compare_all(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.links_changed(now, out);
         for key in self.addresses.keys() {
-            self.addresses.observe(now, key, self.world.address(key.0, key.1), out);
+            self.look_at(now, key, out);
         }
         let tagged = |address: &&LinkAddress| address.protocol == ADDRESS_PROTOCOL;
         let ours: Vec<LinkAddress> = self.world.addresses().filter(tagged).cloned().collect();
@@ -91,10 +91,10 @@ impl Agent {
     pub(super) fn address_there(&mut self, now: Instant, address: LinkAddress, out: &mut Vec<Output>) {
         let key = (address.link, address.prefix.address());
         // A router's advertisement renews addresses every few seconds: that is no news.
-        let renewed = self.world.address(key.0, key.1) == Some(&address);
+        let renewed = self.world.exactly(address.link, address.prefix) == Some(&address);
         let ours = address.protocol == ADDRESS_PROTOCOL || self.addresses.is_ours(key);
         self.world.apply(WorldEvent::Address(address));
-        self.addresses.observe(now, key, self.world.address(key.0, key.1), out);
+        self.look_at(now, key, out);
         if !ours && !renewed {
             self.evaluate_sources(now, key, out);
         }
@@ -104,16 +104,26 @@ impl Agent {
         &mut self,
         now: Instant,
         link: LinkIndex,
-        address: IpAddr,
+        prefix: Prefix,
         out: &mut Vec<Output>,
     ) {
-        let key = (link, address);
+        let key = (link, prefix.address());
         let ours = self.addresses.is_ours(key);
-        self.world.apply(WorldEvent::AddressGone(link, address));
-        self.addresses.observe(now, key, None, out);
+        self.world.apply(WorldEvent::AddressGone(link, prefix));
+        self.look_at(now, key, out);
         if !ours {
             self.evaluate_sources(now, key, out);
         }
+    }
+
+    /// Compares one address with what the kernel has of it. What somebody else put there with a network of another length
+    /// neither stands for ours nor hides that ours is gone.
+    fn look_at(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
+        let known = match self.addresses.held_by_us(key) {
+            Some(prefix) => self.world.exactly(key.0, prefix),
+            None => self.world.address(key.0, key.1),
+        };
+        self.addresses.observe(now, key, known, out);
     }
 
     pub(super) fn listening(

@@ -61,6 +61,10 @@ fn address(text: &str, protocol: u8) -> LinkAddress {
     LinkAddress { link: ETH0, prefix, protocol, tentative: false, secondary: protocol != 0 }
 }
 
+fn gone(text: &str, length: u8) -> Input<'static> {
+    Input::AddressGone { link: ETH0, prefix: Prefix::new(ip(text), length).unwrap() }
+}
+
 /// An agent on a host; what it put out since the last look.
 struct Host {
     agent: Agent,
@@ -116,7 +120,7 @@ impl Host {
             }
             Change::Remove { prefix } => {
                 self.held.retain(|held| *held != prefix.address());
-                self.give(now, Input::AddressGone { link: ETH0, address: prefix.address() });
+                self.give(now, Input::AddressGone { link: ETH0, prefix: *prefix });
             }
         }
         self.give(now, Input::Applied { request, outcome: Ok(()) });
@@ -217,7 +221,7 @@ fn an_address_that_somebody_removes_is_put_back_and_announced_without_a_change_o
     host.run_until(at(20_000));
     host.log.clear();
     host.held.clear();
-    host.give(at(20_001), Input::AddressGone { link: ETH0, address: ip("10.0.0.100") });
+    host.give(at(20_001), gone("10.0.0.100", 24));
     assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
     host.run_until(at(20_002));
     assert_eq!(host.take(is_frame).len(), 5);
@@ -250,7 +254,7 @@ fn faults_name_their_reason_and_end_by_themselves() {
     assert_eq!(host.reason(), "interface eth0 is down");
     host.give(at(4003), Input::Link(eth0()));
     assert_eq!(host.state(), VrState::Backup);
-    host.give(at(4004), Input::AddressGone { link: ETH0, address: ip("10.0.0.1") });
+    host.give(at(4004), gone("10.0.0.1", 24));
     assert!(host.reason().contains("no IPv4 address of its own"), "{}", host.reason());
     host.give(at(4005), Input::Address(address("10.0.0.1", 0)));
     assert_eq!(host.state(), VrState::Backup);
@@ -378,6 +382,36 @@ fn the_same_address_with_another_prefix_is_somebody_elses() {
         panic!("{applied:?}")
     };
     assert_eq!(prefix.length(), 24);
+}
+
+#[test]
+fn a_second_network_length_of_an_address_comes_and_goes_without_effect() {
+    let mut host = Host::start(config(instance(100)));
+    host.run_until(at(20_000));
+    for text in ["10.0.0.1", "10.0.0.100"] {
+        host.log.clear();
+        let twin = LinkAddress { prefix: Prefix::host(ip(text)), ..address(text, 0) };
+        host.give(at(20_001), Input::Address(twin));
+        host.give(at(20_002), gone(text, 32));
+        assert_eq!(host.take(|_| true), [], "{text}");
+        assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
+    }
+}
+
+#[test]
+fn an_address_that_somebody_removes_is_put_back_though_its_twin_stays() {
+    let mut host = Host::start(config(instance(100)));
+    host.run_until(at(20_000));
+    let twin = LinkAddress { prefix: Prefix::host(ip("10.0.0.100")), ..address("10.0.0.100", 0) };
+    host.give(at(20_001), Input::Address(twin));
+    host.log.clear();
+    host.held.clear();
+    host.give(at(20_002), gone("10.0.0.100", 24));
+    assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
+    // And with the end of the twin alone nothing is to be put back.
+    host.log.clear();
+    host.give(at(20_003), gone("10.0.0.100", 32));
+    assert_eq!(host.take(|_| true), []);
 }
 
 #[test]

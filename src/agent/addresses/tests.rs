@@ -206,7 +206,8 @@ fn what_the_kernel_answered_counts_more_than_an_event_not_yet_seen() {
     // Wanted while its removal is under way: not held, and added once it is gone.
     addresses.want(at(1), key(), wanted(), Some(&there(ADDRESS_PROTOCOL)), &mut out);
     facts(&mut addresses);
-    assert_eq!(addresses.applied(at(2), leftover, Ok(()), &mut out), Some(key()));
+    let gone = (ETH0, wanted().address.prefix);
+    assert_eq!(addresses.applied(at(2), leftover, Ok(()), &mut out), Some(gone));
     assert!(!addresses.is_present(key()));
     assert!(request(&mut out).is_some_and(|(_, add)| add));
 }
