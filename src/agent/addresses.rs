@@ -206,7 +206,7 @@ impl Addresses {
         let fact = if pending.add {
             entry.add_answered(now, pending, outcome)
         } else {
-            entry.remove_answered(now, outcome)
+            entry.remove_answered(now, pending, outcome)
         };
         let gone = !pending.add && entry.presence == Presence::Absent;
         let prefix = pending.prefix;
@@ -393,7 +393,12 @@ impl Entry {
         }
     }
 
-    fn remove_answered(&mut self, now: Instant, outcome: Result<(), Refusal>) -> Option<Fact> {
+    fn remove_answered(
+        &mut self,
+        now: Instant,
+        pending: Pending,
+        outcome: Result<(), Refusal>,
+    ) -> Option<Fact> {
         match outcome {
             Err(refusal) if refusal.errno != EADDRNOTAVAIL && refusal.errno != ENODEV => {
                 self.attempts = self.attempts.saturating_add(1);
@@ -405,6 +410,11 @@ impl Entry {
                     return (self.presence != Presence::Absent).then_some(Fact::Held);
                 }
                 (self.attempts == ATTEMPTS).then_some(Fact::Stuck { text: refusal.text })
+            }
+            // The kernel told of its end, and then that it is there again: somebody put it back before this answer.
+            Ok(()) if pending.removed_since && self.presence != Presence::Absent => {
+                self.attempts = 0;
+                self.wanted.is_some().then_some(Fact::Held)
             }
             Ok(()) | Err(_) => {
                 self.attempts = 0;

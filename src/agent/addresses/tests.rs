@@ -257,3 +257,17 @@ fn wanted_again_while_it_is_being_removed_is_neither_lost_nor_held_before_the_an
         }
     }
 }
+
+#[test]
+fn what_is_put_back_before_the_answer_to_its_removal_is_seen() {
+    for (protocol, goes) in [(ADDRESS_PROTOCOL, true), (3, false)] {
+        let (mut addresses, mut out) = held();
+        addresses.release(at(2), key(), &mut out);
+        let (number, _) = request(&mut out).unwrap();
+        addresses.observe(at(3), key(), None, &mut out);
+        addresses.observe(at(3), key(), Some(&there(protocol)), &mut out);
+        assert_eq!(addresses.applied(at(3), number, Ok(()), &mut out), None, "it is not gone");
+        // With our tag it goes like anything that nobody wants; else it is somebody's and stays.
+        assert_eq!(request(&mut out).map(|(_, add)| add), goes.then_some(false), "protocol {protocol}");
+    }
+}
