@@ -205,7 +205,7 @@ impl Agent {
             }
             Some(_) | None => {
                 instance.place = Some(place);
-                instance.heard = None;
+                instance.forget_peers();
                 self.drive(now, number, Event::Startup { primary }, out);
             }
         }

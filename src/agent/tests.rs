@@ -133,7 +133,10 @@ impl Host {
     }
 
     fn hear(&mut self, now: Instant, source: &str, claim: Claim) {
-        let source = ip(source);
+        self.hear_summed(now, ip(source), claim, ChecksumForm::Rfc5798);
+    }
+
+    fn hear_summed(&mut self, now: Instant, source: IpAddr, claim: Claim, form: ChecksumForm) {
         let advertisement = Advertisement {
             version: Version::V3,
             vrid: Vrid::new(51).unwrap(),
@@ -143,7 +146,7 @@ impl Host {
             auth: Auth::None,
         };
         let group = Family::Ipv4.vrrp_group();
-        let payload = advertisement.emit(source, group, ChecksumForm::Rfc5798);
+        let payload = advertisement.emit(source, group, form);
         let datagram = message::Datagram {
             socket: SOCKET,
             source,
@@ -291,6 +294,34 @@ fn a_flood_of_losing_adverts_is_answered_ten_times_a_second_and_announced_once()
     assert_eq!(host.take(is_frame).len(), 5);
     assert_eq!(host.take(|output| matches!(output, Output::Report(_))).len(), 1);
     assert_eq!(host.state(), VrState::Master);
+}
+
+#[test]
+fn masters_and_checksums_that_take_turns_do_not_fill_the_log_and_the_last_one_is_told() {
+    use ChecksumForm::{Rfc5798, Rfc9568};
+    let mut host = Host::start(config(instance(100)));
+    for n in 0..10_000_u64 {
+        let now = at(n);
+        let source = IpAddr::from([10, 0, 1, u8::try_from(n % 200).unwrap()]);
+        host.hear_summed(now, source, hold(150), if n % 2 == 0 { Rfc5798 } else { Rfc9568 });
+    }
+    let told = host.take(|output| matches!(output, Output::Report(_)));
+    assert!((4..=16).contains(&told.len()), "{} lines in ten seconds", told.len());
+    for n in 0..100 {
+        host.run_until(at(10_000 + n * 1000));
+        host.hear_summed(at(10_000 + n * 1000), ip("10.0.0.2"), hold(150), Rfc9568);
+    }
+    let peer = ip("10.0.0.2");
+    let told = host.take(|output| matches!(output, Output::Report(_)));
+    let is_news = |report: &Report| matches!(report, Report::NewMaster { peer: of, .. } if *of == peer);
+    let is_form = |report: &Report| matches!(report, Report::ChecksumForm { peer: of, form: Rfc9568, .. } if *of == peer);
+    let count = |which: &dyn Fn(&Report) -> bool| {
+        told.iter().filter(|output| matches!(output, Output::Report(report) if which(report))).count()
+    };
+    assert_eq!(count(&is_news), 1, "{told:?}");
+    assert!(count(&is_form) <= 1, "{told:?}");
+    assert_eq!(host.agent.snapshot(at(110_000)).instances[0].checksum.as_deref(), Some("rfc9568"));
+    assert_eq!(host.state(), VrState::Backup);
 }
 
 #[test]
