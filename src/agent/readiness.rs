@@ -60,9 +60,22 @@ impl Agent {
         if self.phase != Phase::Running {
             return;
         }
+        // Who cannot go on resigns by the socket that it still has: a link that was renamed carries that well.
+        for number in 0..self.instances.len() {
+            if self.instances.get(number).is_some_and(|instance| instance.router.state() != State::Init) {
+                self.leave_unready(now, number, out);
+            }
+        }
         self.update_sockets(out);
         for number in 0..self.instances.len() {
             self.evaluate(now, number, out);
+        }
+    }
+
+    fn leave_unready(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let readiness = self.instances.get(number).map(|instance| self.readiness(instance));
+        if let Some(Err((state, reason))) = readiness {
+            self.shut_down(now, number, state, reason, out);
         }
     }
 

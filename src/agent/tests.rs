@@ -461,3 +461,15 @@ fn links_that_no_instance_names_concern_nobody() {
     host.give(at(4005), Input::Link(eth0()));
     assert_eq!(host.state(), VrState::Backup);
 }
+
+#[test]
+fn a_master_whose_link_is_renamed_resigns_before_its_socket_is_closed() {
+    let mut host = Host::start(config(instance(100)));
+    host.run_until(at(4000));
+    host.log.clear();
+    host.give(at(4001), Input::Link(Link { name: LinkName::new("lan0").unwrap(), ..eth0() }));
+    let order = host.take(|output| is_send(output) || matches!(output, Output::Unlisten(_)));
+    let [Output::Send { payload, .. }, Output::Unlisten(SOCKET)] = &order[..] else { panic!("{order:?}") };
+    assert_eq!((payload[2], host.held.len()), (0, 0));
+    assert_eq!(host.reason(), "interface eth0 does not exist");
+}
