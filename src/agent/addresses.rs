@@ -81,8 +81,8 @@ struct Entry {
     presence: Presence,
     /// We added it in this life: it is ours even where the kernel knows no tag.
     added: bool,
-    /// Until then what appears is ours: an add of ours got no answer and may have been done.
-    expected_until: Option<Instant>,
+    /// This, if it appears until then, is ours: an add of ours got no answer and may have been done.
+    expected: Option<(Prefix, Instant)>,
     pending: Option<Pending>,
     attempts: u8,
     retry_at: Option<Instant>,
@@ -163,11 +163,11 @@ impl Addresses {
         if known.is_some() && before == Presence::Ours && prefix != entry.prefix {
             return;
         }
-        if known.is_some() {
-            let expected = entry.expected_until.take().is_some_and(|until| now < until);
-            entry.added |= expected && before == Presence::Absent;
-        } else {
+        if known.is_none() {
             entry.added = false;
+        } else if let Some((_, until)) = entry.expected.filter(|(asked, _)| *asked == prefix) {
+            entry.expected = None;
+            entry.added |= now < until && before == Presence::Absent;
         }
         entry.presence = entry.presence_of(known);
         if known.is_some() {
@@ -294,7 +294,7 @@ impl Addresses {
             }
             (None, Presence::Ours) => Change::Remove { prefix: entry.prefix },
             (Some(_), Presence::Ours | Presence::Foreign) => return,
-            (None, Presence::Absent) if entry.expected_until.is_some() => return,
+            (None, Presence::Absent | Presence::Foreign) if entry.expected.is_some() => return,
             (None, Presence::Absent | Presence::Foreign) => {
                 self.entries.remove(&key);
                 return;
@@ -323,7 +323,7 @@ impl Entry {
             wanted: None,
             presence: Presence::Absent,
             added: false,
-            expected_until: None,
+            expected: None,
             pending: None,
             attempts: 0,
             retry_at: None,
@@ -356,12 +356,12 @@ impl Entry {
                 self.attempts = 0;
                 if pending.removed_since && self.presence == Presence::Absent {
                     // Gone again, or the event was of an earlier removal and that of this add is yet to come.
-                    self.expected_until = Some(now.after(EXPECTED_FOR));
+                    self.expected = Some((pending.prefix, now.after(EXPECTED_FOR)));
                     return None;
                 }
                 self.added = true;
                 self.prefix = pending.prefix;
-                self.expected_until = None;
+                self.expected = None;
                 let before = std::mem::replace(&mut self.presence, Presence::Ours);
                 (before == Presence::Absent && self.wanted.is_some()).then_some(Fact::Held)
             }
@@ -369,7 +369,7 @@ impl Entry {
                 self.attempts = self.attempts.saturating_add(1);
                 self.retry_at = Some(now.after(RETRY_AFTER));
                 if refusal.errno == 0 {
-                    self.add_unanswered(now);
+                    self.add_unanswered(now, pending.prefix);
                 }
                 self.wanted.as_ref()?;
                 if refusal.errno == EEXIST && self.attempts < ATTEMPTS {
@@ -382,10 +382,14 @@ impl Entry {
     }
 
     /// It may have been done. It was not there when this was asked, so what has appeared since, or will soon, is ours.
-    fn add_unanswered(&mut self, now: Instant) {
+    fn add_unanswered(&mut self, now: Instant, prefix: Prefix) {
         match self.presence {
-            Presence::Absent => self.expected_until = Some(now.after(EXPECTED_FOR)),
+            Presence::Absent => self.expected = Some((prefix, now.after(EXPECTED_FOR))),
             Presence::Ours => {}
+            // Somebody else's, with a network of another length.
+            Presence::Foreign if self.prefix != prefix => {
+                self.expected = Some((prefix, now.after(EXPECTED_FOR)));
+            }
             Presence::Foreign => {
                 self.added = true;
                 self.presence = Presence::Ours;

@@ -271,3 +271,27 @@ fn what_is_put_back_before_the_answer_to_its_removal_is_seen() {
         assert_eq!(request(&mut out).map(|(_, add)| add), goes.then_some(false), "protocol {protocol}");
     }
 }
+
+/// Whatever becomes of an add of ours, an address with another network length is not what it added.
+#[test]
+fn a_twin_that_appears_beside_an_add_under_way_is_not_ours_to_remove() {
+    let twin = LinkAddress { prefix: Prefix::host(key().1), ..there(0) };
+    for (answer, twin_first) in [(Ok(()), true), (Err(0), true), (Err(0), false)] {
+        let (mut addresses, mut out) = (Addresses::default(), Vec::new());
+        addresses.want(at(0), key(), wanted(), None, &mut out);
+        let (number, _) = request(&mut out).unwrap();
+        if twin_first {
+            addresses.observe(at(1), key(), Some(&twin), &mut out);
+        }
+        addresses.applied(at(2), number, answer.map_err(refusal), &mut out);
+        addresses.observe(at(3), key(), Some(&twin), &mut out);
+        addresses.release(at(4), key(), &mut out);
+        let removed = out.pop().map(|output| {
+            let Output::Apply { change: Change::Remove { prefix }, .. } = output else {
+                panic!("{output:?}")
+            };
+            prefix.length()
+        });
+        assert_eq!(removed, answer.is_ok().then_some(24), "{answer:?}, {twin_first}");
+    }
+}
