@@ -108,7 +108,7 @@ impl Host {
                     Change::Remove { prefix } => {
                         assert!(self.held.remove(&(link, prefix.address())).is_some(), "not there: {prefix}");
                         self.removed.insert((link, prefix.address()));
-                        self.give(Input::AddressGone { link, address: prefix.address() });
+                        self.give(Input::AddressGone { link, prefix });
                     }
                 }
                 self.give(Input::Applied { request, outcome: Ok(()) });

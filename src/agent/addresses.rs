@@ -83,8 +83,8 @@ struct Entry {
     added: bool,
     /// As we last asked for it to be added; `None` where we did not, or where another form is not to be had.
     form: Option<VirtualAddress>,
-    /// Until then what appears is ours: an add of ours got no answer and may have been done.
-    expected_until: Option<Instant>,
+    /// This, if it appears until then, is ours: an add of ours got no answer and may have been done.
+    expected: Option<(Prefix, Instant)>,
     pending: Option<Pending>,
     attempts: u8,
     retry_at: Option<Instant>,
@@ -102,6 +102,7 @@ enum Presence {
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     add: bool,
+    prefix: Prefix,
     /// The kernel told of its removal after the request: the answer is out of date.
     removed_since: bool,
 }
@@ -165,11 +166,11 @@ impl Addresses {
         if known.is_some() && before == Presence::Ours && prefix != entry.prefix {
             return;
         }
-        if known.is_some() {
-            let expected = entry.expected_until.take().is_some_and(|until| now < until);
-            entry.added |= expected && before == Presence::Absent;
-        } else {
+        if known.is_none() {
             entry.added = false;
+        } else if let Some((_, until)) = entry.expected.filter(|(asked, _)| *asked == prefix) {
+            entry.expected = None;
+            entry.added |= now < until && before == Presence::Absent;
         }
         entry.presence = entry.presence_of(known);
         if known.is_some() {
@@ -194,28 +195,29 @@ impl Addresses {
         self.reconcile(now, key, out);
     }
 
-    /// The kernel's answer to a request; the address if it says that it is gone.
+    /// The kernel's answer to a request; the address and its place if it says that it is gone.
     pub(crate) fn applied(
         &mut self,
         now: Instant,
         request: RequestId,
         outcome: Result<(), Refusal>,
         out: &mut Vec<Output>,
-    ) -> Option<Key> {
+    ) -> Option<(LinkIndex, Prefix)> {
         let key = self.requests.remove(&request)?;
         let entry = self.entries.get_mut(&key)?;
         let pending = entry.pending.take()?;
         let fact = if pending.add {
             entry.add_answered(now, pending, outcome)
         } else {
-            entry.remove_answered(now, outcome)
+            entry.remove_answered(now, pending, outcome)
         };
         let gone = !pending.add && entry.presence == Presence::Absent;
+        let prefix = pending.prefix;
         if let Some(fact) = fact {
             self.facts.push((key, fact));
         }
         self.reconcile(now, key, out);
-        gone.then_some(key)
+        gone.then_some((key.0, prefix))
     }
 
     /// Does what has become due.
@@ -247,6 +249,11 @@ impl Addresses {
     pub(crate) fn is_ours(&self, key: Key) -> bool {
         let ours = |e: &Entry| e.presence == Presence::Ours || e.added || e.pending.is_some();
         self.entries.get(&key).is_some_and(ours)
+    }
+
+    /// The address as we put it there, in this life or an earlier one, if it is there.
+    pub(crate) fn held_by_us(&self, key: Key) -> Option<Prefix> {
+        self.entries.get(&key).filter(|entry| entry.presence == Presence::Ours).map(|entry| entry.prefix)
     }
 
     /// Who wants the address.
@@ -295,7 +302,7 @@ impl Addresses {
                 Change::Remove { prefix: entry.prefix }
             }
             (Some(_), Presence::Ours | Presence::Foreign) => return,
-            (None, Presence::Absent) if entry.expected_until.is_some() => return,
+            (None, Presence::Absent | Presence::Foreign) if entry.expected.is_some() => return,
             (None, Presence::Absent | Presence::Foreign) => {
                 self.entries.remove(&key);
                 return;
@@ -309,7 +316,7 @@ impl Addresses {
             self.retries.insert((retry_at, key));
             return;
         }
-        entry.pending = Some(Pending { add, removed_since: false });
+        entry.pending = Some(Pending { add, prefix: entry.prefix, removed_since: false });
         self.last_request += 1;
         let request = RequestId(self.last_request);
         self.requests.insert(request, key);
@@ -325,7 +332,7 @@ impl Entry {
             presence: Presence::Absent,
             added: false,
             form: None,
-            expected_until: None,
+            expected: None,
             pending: None,
             attempts: 0,
             retry_at: None,
@@ -367,11 +374,12 @@ impl Entry {
                 self.attempts = 0;
                 if pending.removed_since && self.presence == Presence::Absent {
                     // Gone again, or the event was of an earlier removal and that of this add is yet to come.
-                    self.expected_until = Some(now.after(EXPECTED_FOR));
+                    self.expected = Some((pending.prefix, now.after(EXPECTED_FOR)));
                     return None;
                 }
                 self.added = true;
-                self.expected_until = None;
+                self.prefix = pending.prefix;
+                self.expected = None;
                 let before = std::mem::replace(&mut self.presence, Presence::Ours);
                 (before == Presence::Absent && self.wanted.is_some()).then_some(Fact::Held)
             }
@@ -379,7 +387,7 @@ impl Entry {
                 self.attempts = self.attempts.saturating_add(1);
                 self.retry_at = Some(now.after(RETRY_AFTER));
                 if refusal.errno == 0 {
-                    self.add_unanswered(now);
+                    self.add_unanswered(now, pending.prefix);
                 }
                 self.wanted.as_ref()?;
                 if refusal.errno == EEXIST && self.attempts < ATTEMPTS {
@@ -392,10 +400,14 @@ impl Entry {
     }
 
     /// It may have been done. It was not there when this was asked, so what has appeared since, or will soon, is ours.
-    fn add_unanswered(&mut self, now: Instant) {
+    fn add_unanswered(&mut self, now: Instant, prefix: Prefix) {
         match self.presence {
-            Presence::Absent => self.expected_until = Some(now.after(EXPECTED_FOR)),
+            Presence::Absent => self.expected = Some((prefix, now.after(EXPECTED_FOR))),
             Presence::Ours => {}
+            // Somebody else's, with a network of another length.
+            Presence::Foreign if self.prefix != prefix => {
+                self.expected = Some((prefix, now.after(EXPECTED_FOR)));
+            }
             Presence::Foreign => {
                 self.added = true;
                 self.presence = Presence::Ours;
@@ -403,7 +415,12 @@ impl Entry {
         }
     }
 
-    fn remove_answered(&mut self, now: Instant, outcome: Result<(), Refusal>) -> Option<Fact> {
+    fn remove_answered(
+        &mut self,
+        now: Instant,
+        pending: Pending,
+        outcome: Result<(), Refusal>,
+    ) -> Option<Fact> {
         match outcome {
             Err(refusal) if refusal.errno != EADDRNOTAVAIL && refusal.errno != ENODEV => {
                 self.attempts = self.attempts.saturating_add(1);
@@ -416,6 +433,11 @@ impl Entry {
                     return (self.presence != Presence::Absent).then_some(Fact::Held);
                 }
                 (self.attempts == ATTEMPTS).then_some(Fact::Stuck { text: refusal.text })
+            }
+            // The kernel told of its end, and then that it is there again: somebody put it back before this answer.
+            Ok(()) if pending.removed_since && self.presence != Presence::Absent => {
+                self.attempts = 0;
+                self.wanted.is_some().then_some(Fact::Held)
             }
             Ok(()) | Err(_) => {
                 self.attempts = 0;

@@ -134,12 +134,12 @@ impl Agent {
             Input::Link(link) => self.link_there(now, link, out),
             Input::LinkGone(index) => self.link_gone(now, index, out),
             Input::Address(address) => self.address_there(now, address, out),
-            Input::AddressGone { link, address } => self.address_gone(now, link, address, out),
+            Input::AddressGone { link, prefix } => self.address_gone(now, link, prefix, out),
             Input::Listening { socket, outcome } => self.listening(now, socket, outcome, out),
             Input::Applied { request, outcome } => {
-                if let Some((link, address)) = self.addresses.applied(now, request, outcome, out) {
+                if let Some((link, prefix)) = self.addresses.applied(now, request, outcome, out) {
                     // The kernel's event may still be under way; who looks meanwhile must not take it for there.
-                    self.world.apply(WorldEvent::AddressGone(link, address));
+                    self.world.apply(WorldEvent::AddressGone(link, prefix));
                 }
             }
             Input::SendFailed { socket, refusal } => self.send_failed(now, socket, refusal, out),

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 
 use super::announcer::Key;
-use super::instance::Place;
+use super::instance::{Instance, Place};
 use super::message::{Link, LinkAddress, Output, Refusal, SocketId};
 use super::report::Report;
 use super::snapshot::VrState;
@@ -14,7 +14,7 @@ use super::world::Event as WorldEvent;
 use super::{Agent, Phase};
 use crate::agent::addresses::ADDRESS_PROTOCOL;
 use crate::config::model::{InstanceConfig, Transport};
-use crate::net::{Family, LinkIndex, LinkName, is_link_local};
+use crate::net::{Family, LinkIndex, LinkName, Prefix, is_link_local};
 use crate::time::Instant;
 use crate::vrrp::router::{Event, State};
 
@@ -30,7 +30,7 @@ impl Agent {
     pub(super) fn compare_all(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.links_changed(now, out);
         for key in self.addresses.keys() {
-            self.addresses.observe(now, key, self.world.address(key.0, key.1), out);
+            self.look_at(now, key, out);
         }
         let tagged = |address: &&LinkAddress| address.protocol == ADDRESS_PROTOCOL;
         let ours: Vec<LinkAddress> = self.world.addresses().filter(tagged).cloned().collect();
@@ -60,9 +60,22 @@ impl Agent {
         if self.phase != Phase::Running {
             return;
         }
+        // Who cannot go on resigns by the socket that it still has: a link that was renamed carries that well.
+        for number in 0..self.instances.len() {
+            if self.instances.get(number).is_some_and(|instance| instance.router.state() != State::Init) {
+                self.leave_unready(now, number, out);
+            }
+        }
         self.update_sockets(out);
         for number in 0..self.instances.len() {
             self.evaluate(now, number, out);
+        }
+    }
+
+    fn leave_unready(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let readiness = self.instances.get(number).map(|instance| self.readiness_of(instance));
+        if let Some(Err((state, reason))) = readiness {
+            self.shut_down(now, number, state, reason, out);
         }
     }
 
@@ -91,10 +104,10 @@ impl Agent {
     pub(super) fn address_there(&mut self, now: Instant, address: LinkAddress, out: &mut Vec<Output>) {
         let key = (address.link, address.prefix.address());
         // A router's advertisement renews addresses every few seconds: that is no news.
-        let renewed = self.world.address(key.0, key.1) == Some(&address);
+        let renewed = self.world.exactly(address.link, address.prefix) == Some(&address);
         let ours = address.protocol == ADDRESS_PROTOCOL || self.addresses.is_ours(key);
         self.world.apply(WorldEvent::Address(address));
-        self.addresses.observe(now, key, self.world.address(key.0, key.1), out);
+        self.look_at(now, key, out);
         if !ours && !renewed {
             self.evaluate_sources(now, key, out);
         }
@@ -104,16 +117,26 @@ impl Agent {
         &mut self,
         now: Instant,
         link: LinkIndex,
-        address: IpAddr,
+        prefix: Prefix,
         out: &mut Vec<Output>,
     ) {
-        let key = (link, address);
+        let key = (link, prefix.address());
         let ours = self.addresses.is_ours(key);
-        self.world.apply(WorldEvent::AddressGone(link, address));
-        self.addresses.observe(now, key, None, out);
+        self.world.apply(WorldEvent::AddressGone(link, prefix));
+        self.look_at(now, key, out);
         if !ours {
             self.evaluate_sources(now, key, out);
         }
+    }
+
+    /// Compares one address with what the kernel has of it. What somebody else put there with a network of another length
+    /// neither stands for ours nor hides that ours is gone.
+    fn look_at(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
+        let known = match self.addresses.held_by_us(key) {
+            Some(prefix) => self.world.exactly(key.0, prefix),
+            None => self.world.address(key.0, key.1),
+        };
+        self.addresses.observe(now, key, known, out);
     }
 
     pub(super) fn listening(
@@ -172,7 +195,7 @@ impl Agent {
         if instance.retired || self.phase != Phase::Running {
             return;
         }
-        match self.readiness(&instance.config, instance.hold_off.as_ref().map(|(_, reason)| reason)) {
+        match self.readiness_of(instance) {
             Err((state, reason)) => self.shut_down(now, number, state, reason, out),
             Ok(place) => self.start(now, number, place, out),
         }
@@ -195,7 +218,7 @@ impl Agent {
             }
             Some(_) | None => {
                 instance.place = Some(place);
-                instance.heard = None;
+                instance.forget_peers();
                 self.drive(now, number, Event::Startup { primary }, out);
             }
         }
@@ -226,6 +249,10 @@ impl Agent {
             instance.place = None;
         }
         self.rearm(number);
+    }
+
+    fn readiness_of(&self, instance: &Instance) -> Result<Place, NotReady> {
+        self.readiness(&instance.config, instance.hold_off.as_ref().map(|(_, reason)| reason))
     }
 
     /// Where an instance of this configuration takes part, unless it is held off for some reason.
