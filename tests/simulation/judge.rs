@@ -61,7 +61,7 @@ pub(crate) struct Watch {
     slept: u64,
     ill_until: u64,
     ill: bool,
-    /// When the kernel was last ill, in the time that the program has had.
+    /// When the kernel was last ill or the host last loaded, in the time that the program has had.
     well_since: u64,
 }
 
@@ -165,6 +165,11 @@ impl Judge {
     /// A program's turn is over.
     pub(crate) fn turn_over(&mut self, number: usize) {
         self.watches[number].slept = 0;
+    }
+
+    /// A host is no longer loaded: what its program was late with it has time for from now on.
+    pub(crate) fn relieved(&mut self, number: usize, now: u64, host: &Host) {
+        self.watches[number].well_since = host.awake(now);
     }
 
     /// One fact is given to the program.

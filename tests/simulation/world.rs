@@ -448,6 +448,7 @@ impl World {
     pub(crate) fn unload(&mut self, number: usize) {
         self.hosts[number].wake.1 = self.scenario_wake();
         self.hosts[number].turn = None;
+        self.judge.relieved(number, self.now, &self.hosts[number]);
         self.arm(number);
     }
 
