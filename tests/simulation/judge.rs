@@ -166,14 +166,14 @@ impl Judge {
         self.watches[number].slept = slept;
     }
 
-    /// A host is no longer loaded: what its program is late with it can do only now.
-    pub(crate) fn eased(&mut self, number: usize, awake: u64) {
-        self.watches[number].well_since = awake;
-    }
-
     /// A program's turn is over.
     pub(crate) fn turn_over(&mut self, number: usize) {
         self.watches[number].slept = 0;
+    }
+
+    /// A host is no longer loaded: what its program was late with it has time for from now on.
+    pub(crate) fn relieved(&mut self, number: usize, now: u64, host: &Host) {
+        self.watches[number].well_since = host.awake(now);
     }
 
     /// One fact is given to the program.

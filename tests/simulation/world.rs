@@ -489,8 +489,8 @@ impl World {
     /// The host is no longer loaded: the next turn is not put off any more.
     pub(crate) fn unload(&mut self, number: usize) {
         self.hosts[number].wake.1 = self.scenario_wake();
-        self.judge.eased(number, self.hosts[number].awake(self.now));
         self.hosts[number].turn = None;
+        self.judge.relieved(number, self.now, &self.hosts[number]);
         self.arm(number);
     }
 
