@@ -44,8 +44,7 @@ impl Stage {
         let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
         open(&directory, 0o755);
         open(&temporary, 0o1777);
-        fs::copy(env!("CARGO_BIN_EXE_failover"), directory.join("failover")).unwrap();
-        open(&directory.join("failover"), 0o755);
+        install(Path::new(env!("CARGO_BIN_EXE_failover")), &directory.join("failover"));
         Stage { directory, temporary }
     }
 
@@ -95,6 +94,13 @@ impl Stage {
             );
         }
     }
+}
+
+/// Copies a program by a process of its own: a file that this one has open for writing is open in every child that another
+/// test starts at that moment, too, and cannot be run meanwhile.
+fn install(program: &Path, to: &Path) {
+    let done = Command::new("install").args(["-m", "755"]).args([program, to]).status().unwrap();
+    assert!(done.success(), "cannot copy the program");
 }
 
 impl Drop for Stage {

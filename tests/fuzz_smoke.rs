@@ -1,5 +1,6 @@
 //! The fuzz targets' checks without a fuzzer: every seed, and mutations of the seeds that are the same in every run.
 #![expect(
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 
 #[path = "../fuzz/drive/agent.rs"]
 mod agent;
+#[path = "../fuzz/drive/config.rs"]
+mod config;
 #[path = "../fuzz/drive/import.rs"]
 mod import;
 #[path = "../fuzz/drive/packet.rs"]
@@ -19,6 +22,12 @@ mod packet;
 
 /// Mutations per target: a few seconds of a debug build.
 const MUTATIONS: usize = 500_000;
+
+/// Configurations that are damaged.
+const CONFIGURATIONS: usize = 6_000;
+
+/// Longest that one of them may take, an order of magnitude and more above what it does.
+const CONFIGURATION_LIMIT: Duration = Duration::from_secs(5);
 
 /// Lives of an agent.
 const LIVES: usize = 1_500;
@@ -53,6 +62,42 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// The configurations of the tests and the examples.
+fn configurations() -> Vec<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["tests/config", "config/examples"].map(|folder| fs::read_dir(root.join(folder)).unwrap());
+    let paths = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).unwrap()).filter(|text| text.len() < 4096).collect()
+}
+
+#[test]
+fn configurations_get_an_answer_whatever_is_in_them() {
+    let seeds = configurations();
+    assert!(seeds.len() > 60, "the seeds are there");
+    let mut numbers = Numbers(0x2026);
+    let mut legal = 0;
+    for seed in &seeds {
+        config::config(seed);
+    }
+    for _ in 0..CONFIGURATIONS {
+        let mut bytes = seeds[numbers.below(seeds.len())].clone();
+        if numbers.below(3) == 0 {
+            // A second layer, and variables.
+            bytes.push(0);
+            bytes.extend(&seeds[numbers.below(seeds.len())]);
+            bytes.extend(b"\0instance__web__priority=12\n");
+        }
+        mutate(&mut numbers, &mut bytes);
+        let start = Instant::now();
+        legal += usize::from(config::config(&bytes));
+        assert!(start.elapsed() < CONFIGURATION_LIMIT, "{:?}", String::from_utf8_lossy(&bytes));
+    }
+    // Most of the seeds are wrong on purpose.
+    assert!(legal > CONFIGURATIONS / 60, "only {legal} configurations were legal: the rest shows little");
 }
 
 fn mutate(numbers: &mut Numbers, bytes: &mut Vec<u8>) {

@@ -40,7 +40,7 @@ codes! {
     WrongType = "F0014", "A value has the wrong type.";
     OutOfRange = "F0015", "A number or a duration is outside its range.";
     BadValue = "F0016", "A value cannot be read as what it should be.";
-    BadName = "F0017", "An instance cannot have that name.";
+    BadName = "F0017", "A name is not possible.";
     DuplicateVrid = "F0100", "Two instances use one virtual router ID on one interface and family.";
     MixedFamilies = "F0101", "The advertised addresses of an instance mix IPv4 and IPv6.";
     Version2Ipv6 = "F0102", "Version 2 of VRRP has no IPv6.";
@@ -60,6 +60,7 @@ codes! {
     OddLabel = "F0201", "An address label does not begin with the interface's name.";
     NoEffect = "F0202", "The key has no effect here.";
     SecretReadable = "F0203", "Everybody can read a password file.";
+    SecretUnseen = "F0220", "A password cannot be checked here.";
     Brace = "F0300", "A brace in a keepalived configuration has no partner.";
     OpenQuote = "F0301", "A quoted string in a keepalived configuration does not end.";
     NoInclude = "F0302", "A file that a keepalived configuration includes cannot be had.";

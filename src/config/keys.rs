@@ -65,7 +65,7 @@ pub const FILE_KEYS: &[Key] = &[
 
     key(AUTH, "type", "\"password\"", "required", "The kind of authentication."),
     key(AUTH, "password", "string of 1-8 bytes", "none", "The password."),
-    key(AUTH, "password_file", "string", "none", "Absolute path of a file that holds the password."),
+    key(AUTH, "password_file", "string", "none", "Absolute path of a file that holds the password, or the name of a systemd credential."),
 
     key(GARP, "repeat", "integer 1-20", "5", "Announcements per address and burst."),
     key(GARP, "delay", "duration", "\"5s\"", "Time to the second burst after a takeover; \"0s\" for no second one."),
@@ -76,7 +76,6 @@ pub const FILE_KEYS: &[Key] = &[
 pub const LATER_KEYS: &[(&str, &str)] = &[
     ("", "check"),
     ("", "group"),
-    ("", "defaults"),
     (AGENT, "metrics_listen"),
     (AGENT, "script_user"),
     (INSTANCE, "track"),

@@ -2,11 +2,14 @@
 //!
 //! | step | in |
 //! |---|---|
-//! | a file's bytes (the only place that reads files) | `load` |
+//! | the bytes of files and variables (the only place that reads them) | `load` |
 //! | TOML with the place of every key and value, syntax errors, secrets | `tree` |
+//! | file, drop-ins and environment laid over each other | `layers` |
 //! | each table: known keys, types, ranges | `reader`, `instance`, `address`, `auth` |
 //! | what keys must be to each other, and instances to one another | `check` |
 //! | the legal values | [`model`] |
+//! | the effective configuration with its origins | `show` |
+//! | what changes from one configuration to another | [`plan`] |
 //! | diagnostics as values, as text, as JSON | [`diagnostic`], `render` |
 //! | keepalived's configuration to ours | [`import`] |
 //!
@@ -21,15 +24,19 @@ pub mod diagnostic;
 pub mod import;
 mod instance;
 pub mod keys;
+mod layers;
 mod load;
 pub mod model;
 mod parse;
+pub mod plan;
 mod reader;
 mod render;
+mod show;
 mod tree;
 
-pub use auth::{ReadSecret, Secret};
+pub use auth::{ReadSecret, Secret, SecretProblem};
 pub use diagnostic::Diagnostics;
-pub use load::{LONGEST_FILE, Loaded, load, read_text};
+pub use layers::Layer;
+pub use load::{LONGEST_FILE, Purpose, Surroundings, load, load_in, read_text};
 pub use model::Config;
-pub use parse::{parse, parse_with};
+pub use parse::{Loaded, parse, parse_layers, parse_with};

@@ -1,64 +1,98 @@
-//! One text to a configuration. Pure: what a password file holds is asked of the caller.
+//! Texts to a configuration. Pure: what a password file holds is asked of the caller.
+//!
+//! Owns: the top level, `[agent]`, `[defaults]` and who inherits from it, the names of instances. Fails: with every
+//! diagnostic at once, in the order of the layers and of the text; only syntax errors come alone.
 
-use super::auth::{ReadSecret, Secret};
+use super::auth::{ReadSecret, Secret, SecretProblem};
 use super::check;
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Diagnostics, Place, Severity, Source};
 use super::instance::Draft;
 use super::keys;
-use super::load::Loaded;
+use super::layers::{self, Layer};
 use super::model::{AgentConfig, Config};
 use super::reader::{self, Table};
-use super::tree::{self, Entries, Entry, Value};
+use super::tree::{Entries, Entry, Node, Value};
 
 /// Longest instance name in bytes.
 const LONGEST_NAME: usize = 64;
 /// Longest `router_id` in bytes.
 const LONGEST_ROUTER_ID: usize = 255;
 
-/// Reads `text`, which messages call `name`. A `password_file` cannot be read this way and is an error.
-pub fn parse(text: &str, name: &str) -> Result<Loaded, Diagnostics> {
-    let mut unreadable = |_: &str| Err::<Secret, _>("no file can be read here".to_owned());
-    parse_with(text, name, &mut unreadable)
+/// A configuration that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// What somebody should look at; warnings only. Its sources are the layers, in order.
+    pub warnings: Diagnostics,
+    /// The layers as one tree, before defaults.
+    pub(super) root: Entries,
 }
 
-/// Reads `text` for another part of the program, which wants every diagnostic, however many.
-pub(super) fn parse_keeping_all(text: &str) -> Result<Loaded, Diagnostics> {
-    let mut unreadable = |_: &str| Err::<Secret, _>("no file can be read here".to_owned());
-    let problems = Diagnostics::new(vec![Source::new("", text)]).keep_all();
-    parse_into(problems, text, &mut unreadable)
+/// Reads `text`, which messages call `name`. A `password_file` cannot be read this way and is an error.
+pub fn parse(text: &str, name: &str) -> Result<Loaded, Diagnostics> {
+    let mut unreadable = |_: &str| Err::<Secret, _>(SecretProblem::new("no file can be read here"));
+    parse_with(text, name, &mut unreadable)
 }
 
 /// Reads `text`, which messages call `name`; `read_secret` brings the content of password files.
 pub fn parse_with(text: &str, name: &str, read_secret: ReadSecret<'_>) -> Result<Loaded, Diagnostics> {
-    parse_into(Diagnostics::new(vec![Source::new(name, text)]), text, read_secret)
+    parse_layers(&[Layer::file(name, text)], read_secret)
+}
+
+/// Reads `layers`, each over those before it; `read_secret` brings the content of password files.
+pub fn parse_layers(layers: &[Layer], read_secret: ReadSecret<'_>) -> Result<Loaded, Diagnostics> {
+    parse_into(sources_of(layers), layers, read_secret)
+}
+
+/// The same for another part of the program, which wants every diagnostic, however many.
+pub(super) fn parse_keeping_all(text: &str) -> Result<Loaded, Diagnostics> {
+    let mut unreadable = |_: &str| Err::<Secret, _>(SecretProblem::new("no file can be read here"));
+    let layers = [Layer::file("", text)];
+    parse_into(sources_of(&layers).keep_all(), &layers, &mut unreadable)
+}
+
+fn sources_of(layers: &[Layer]) -> Diagnostics {
+    let sources = layers.iter().map(|layer| Source::new(layer.name.as_str(), layer.text.as_str()));
+    Diagnostics::new(sources.collect())
 }
 
 fn parse_into(
     mut problems: Diagnostics,
-    text: &str,
+    layers: &[Layer],
     read_secret: ReadSecret<'_>,
 ) -> Result<Loaded, Diagnostics> {
-    let tree = tree::read(text, 0);
-    problems.hide(0, tree.secrets);
-    let config = if tree.errors.is_empty() {
-        read(&tree.root, read_secret, &mut problems)
+    let mut roots = Vec::new();
+    for (number, layer) in layers.iter().enumerate() {
+        let tree = layer.read(number);
+        problems.hide(number, tree.secrets);
+        for error in tree.errors {
+            problems.push(error);
+        }
+        roots.push(tree.root);
+    }
+    let root = layers::merge(&roots);
+    let config = if problems.errors() == 0 {
+        read(&root, read_secret, &mut problems)
     } else {
         // Half a tree would bring errors about what is only missing from it.
-        tree.errors.into_iter().for_each(|error| problems.push(error));
         Config::default()
     };
     problems.sort();
-    if problems.errors() > 0 { Err(problems) } else { Ok(Loaded { config, warnings: problems }) }
+    if problems.errors() > 0 { Err(problems) } else { Ok(Loaded { config, warnings: problems, root }) }
 }
 
-fn read(root: &Entries, read_secret: ReadSecret<'_>, problems: &mut Diagnostics) -> Config {
+fn read(root: &Entries, mut read_secret: ReadSecret<'_>, problems: &mut Diagnostics) -> Config {
     let start = Place { source: 0, span: 0..0 };
     let mut top = Table::new("", "the configuration".to_owned(), start, root);
     let agent = top.take("agent").map(|entry| agent(entry, problems)).unwrap_or_default();
+    let defaults = top.take("defaults").and_then(|entry| defaults(entry, &mut read_secret, problems));
     let instances = top.take("instance");
     top.finish(problems);
-    let drafts = instances.map(|entry| drafts(entry, read_secret, problems)).unwrap_or_default();
+    let none = Entries::new();
+    let defaults = defaults.unwrap_or(&none);
+    let drafts = instances.map(|entry| drafts(entry, defaults, read_secret, problems)).unwrap_or_default();
     if drafts.is_empty() && problems.errors() == 0 {
         let message = "no instances are configured: the agent would have nothing to do";
         let hint = "an instance begins with [instance.NAME]; see failover.toml(5)";
@@ -72,6 +106,60 @@ fn read(root: &Entries, read_secret: ReadSecret<'_>, problems: &mut Diagnostics)
     }
     check::across(&drafts, problems);
     config
+}
+
+/// The keys that all instances inherit. What is wrong with one of them is told here, once, whoever inherits it.
+fn defaults<'e>(
+    entry: &'e Entry,
+    read_secret: &mut ReadSecret<'_>,
+    problems: &mut Diagnostics,
+) -> Option<&'e Entries> {
+    let hint = "write [defaults] and below it keys of instances, such as advert_interval = \"100ms\"";
+    let entries = reader::table("defaults", &entry.node, hint, problems)?;
+    let table = Table::new(keys::INSTANCE, "[defaults]".to_owned(), entry.key.clone(), entries).partial();
+    Draft::read("[defaults]", table, read_secret, problems);
+    problems.tell_once(&places(entries));
+    Some(entries)
+}
+
+/// Every place in a table.
+fn places(entries: &Entries) -> Vec<Place> {
+    let mut all = Vec::new();
+    for entry in entries.values() {
+        all.push(entry.key.clone());
+        all.extend(node_places(&entry.node));
+    }
+    all
+}
+
+fn node_places(node: &Node) -> Vec<Place> {
+    let mut all = vec![node.place.clone()];
+    match &node.value {
+        Value::Table(inner) => all.extend(places(inner)),
+        Value::Array(items) => all.extend(items.iter().flat_map(node_places)),
+        Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime => {}
+    }
+    all
+}
+
+/// Tables of an instance that are one thing and are not joined with the default, but replace it.
+const WHOLE: [&str; 1] = ["auth"];
+
+/// `own` with what it does not say itself taken from `defaults`, tables key by key.
+pub(super) fn inherit(own: &Entries, defaults: &Entries) -> Entries {
+    let mut entries = own.clone();
+    for (key, default) in defaults {
+        let Some(entry) = entries.get_mut(key) else {
+            entries.insert(key.clone(), default.clone());
+            continue;
+        };
+        if let (Value::Table(inner), Value::Table(below)) = (&mut entry.node.value, &default.node.value)
+            && !WHOLE.contains(&key.as_str())
+        {
+            *inner = inherit(inner, below);
+        }
+    }
+    entries
 }
 
 fn agent(entry: &Entry, problems: &mut Diagnostics) -> AgentConfig {
@@ -96,12 +184,17 @@ fn router_id(entry: &Entry, problems: &mut Diagnostics) -> Option<String> {
     None
 }
 
-fn drafts(entry: &Entry, mut read_secret: ReadSecret<'_>, problems: &mut Diagnostics) -> Vec<Draft> {
+fn drafts(
+    entry: &Entry,
+    defaults: &Entries,
+    mut read_secret: ReadSecret<'_>,
+    problems: &mut Diagnostics,
+) -> Vec<Draft> {
     let hint = "instances have names: write [instance.NAME]";
     let Some(instances) = reader::table("instance", &entry.node, hint, problems) else { return Vec::new() };
     // In the order of the file, so that the second of two is the one that comes later.
     let mut in_order: Vec<(&String, &Entry)> = instances.iter().collect();
-    in_order.sort_by_key(|(_, entry)| entry.key.span.start);
+    in_order.sort_by_key(|(_, entry)| (entry.key.source, entry.key.span.start));
     let mut drafts = Vec::new();
     for (name, entry) in in_order {
         check_name(name, entry, problems);
@@ -109,7 +202,8 @@ fn drafts(entry: &Entry, mut read_secret: ReadSecret<'_>, problems: &mut Diagnos
             not_an_instance(name, entry, problems);
             continue;
         };
-        let table = Table::new(keys::INSTANCE, format!("instance `{name}`"), entry.key.clone(), entries);
+        let entries = inherit(entries, defaults);
+        let table = Table::new(keys::INSTANCE, format!("instance `{name}`"), entry.key.clone(), &entries);
         drafts.push(Draft::read(name, table, &mut read_secret, problems));
     }
     drafts

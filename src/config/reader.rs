@@ -36,12 +36,19 @@ pub(super) struct Table<'t> {
     place: Place,
     entries: &'t Entries,
     taken: Vec<&'static str>,
+    /// It may lack what is required: others complete it.
+    partial: bool,
 }
 
 impl<'t> Table<'t> {
     /// The table `entries`, which messages call `name` and which begins at `place`.
     pub(super) fn new(kind: &'static str, name: String, place: Place, entries: &'t Entries) -> Self {
-        Table { kind, name, place, entries, taken: Vec::new() }
+        Table { kind, name, place, entries, taken: Vec::new(), partial: false }
+    }
+
+    /// The same, but it may lack what is required.
+    pub(super) fn partial(self) -> Self {
+        Table { partial: true, ..self }
     }
 
     /// Where it begins.
@@ -58,7 +65,7 @@ impl<'t> Table<'t> {
     /// The entry of `key`; complains when there is none.
     pub(super) fn require(&mut self, key: &'static str, problems: &mut Diagnostics) -> Option<&'t Entry> {
         let entry = self.take(key);
-        if entry.is_none() {
+        if entry.is_none() && !self.partial {
             let doc = keys::FILE_KEYS.iter().find(|row| row.table == self.kind && row.name == key);
             let message = format!("{} lacks `{key}`", self.name);
             let mut diagnostic = Diagnostic::error(Code::MissingKey, &self.place, message)
