@@ -6,6 +6,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,10 @@ use std::thread;
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::Socket;
 
+use super::alone;
 use super::engine::Query;
 use super::log::Log;
 use crate::agent::report::Severity;
@@ -44,7 +48,8 @@ pub enum ControlError {
     /// It is taken.
     #[error(
         "another agent is running with the runtime directory {}\n  \
-         stop it, or give this one a directory of its own with --runtime-dir", .0.display()
+         stop it; only in a network namespace of its own can this one run too, with a --runtime-dir of its own",
+        .0.display()
     )]
     AlreadyRunning(PathBuf),
     /// Something in it cannot be made.
@@ -93,11 +98,17 @@ impl Claim {
         Ok(Claim { socket, listener, _lock: lock })
     }
 
-    /// Starts to answer who connects.
-    pub(super) fn serve(&self, queries: Arc<Queue<Query>>, waker: Waker, log: Log) -> io::Result<()> {
+    /// Starts to answer who connects, and to let go of who asks `alone` whose it is.
+    pub(super) fn serve(
+        &self,
+        alone: Option<Socket>,
+        queries: Arc<Queue<Query>>,
+        waker: Waker,
+        log: Log,
+    ) -> io::Result<()> {
         let listener = self.listener.try_clone()?;
         thread::Builder::new().name("status".into()).stack_size(STACK).spawn(move || {
-            accept(&listener, &queries, &waker, &log);
+            accept(&listener, alone.as_ref(), &queries, &waker, &log);
         })?;
         Ok(())
     }
@@ -110,10 +121,19 @@ impl Claim {
 }
 
 #[expect(clippy::disallowed_methods, reason = "nothing tells when a descriptor is free again")]
-fn accept(listener: &UnixListener, queries: &Arc<Queue<Query>>, waker: &Waker, log: &Log) {
+fn accept(
+    listener: &UnixListener,
+    alone: Option<&Socket>,
+    queries: &Arc<Queue<Query>>,
+    waker: &Waker,
+    log: &Log,
+) {
     let serving = Arc::new(AtomicUsize::new(0));
     let mut failing = false;
     loop {
+        if !wait(listener, alone) {
+            continue;
+        }
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -140,6 +160,22 @@ fn accept(listener: &UnixListener, queries: &Arc<Queue<Query>>, waker: &Waker, l
             serving.fetch_sub(1, Ordering::AcqRel);
         }
     }
+}
+
+/// Waits for somebody; whether it is with a question.
+#[expect(clippy::disallowed_methods, reason = "nothing tells when a descriptor is free again")]
+fn wait(listener: &UnixListener, alone: Option<&Socket>) -> bool {
+    let descriptors = [Some(listener.as_fd()), alone.map(AsFd::as_fd)];
+    let mut watched = descriptors.map(|fd| PollFd::new(fd.unwrap_or(listener.as_fd()), PollFlags::POLLIN));
+    // A signal, which this thread does not get, would end it early.
+    let _ = poll(&mut watched, PollTimeout::NONE);
+    let [question, visitor] = watched.map(|fd| fd.any().unwrap_or(false));
+    if let Some(alone) = alone.filter(|_| visitor)
+        && alone::dismiss(alone)
+    {
+        thread::sleep(PAUSE);
+    }
+    question
 }
 
 fn answer(stream: UnixStream, queries: &Queue<Query>, waker: &Waker) -> io::Result<()> {

@@ -53,7 +53,7 @@ fn whoever_connects_gets_the_state_and_nothing_else() {
     let queries = Arc::new(Queue::new(8));
     let waker = Waker::new().unwrap();
     let log = crate::daemon::log::start().unwrap();
-    claim.serve(Arc::clone(&queries), waker, log).unwrap();
+    claim.serve(None, Arc::clone(&queries), waker, log).unwrap();
     let engine = {
         let queries = Arc::clone(&queries);
         thread::spawn(move || {
