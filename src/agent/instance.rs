@@ -192,7 +192,8 @@ impl Instance {
             }
             Cause::Overslept { silent } => (
                 VrState::Backup,
-                format!("this host did not run for {}: others have counted it out", span(silent)),
+                // At least: what it heard first when it ran again may have come long before.
+                format!("this host did not run for {} or longer: others have counted it out", span(silent)),
             ),
             Cause::ShutDown => self.leaving_because.take().unwrap_or((VrState::Init, "stopped".to_owned())),
         }

@@ -86,9 +86,23 @@ impl Agent {
         }
         let concerns = known.is_some_and(|known| self.interfaces.contains(&known.name))
             || self.interfaces.contains(&link.name);
+        let moved = known.is_some_and(|known| known.mac != link.mac).then_some(link.index);
         self.world.apply(WorldEvent::Link(link));
         if concerns {
             self.links_changed(now, out);
+        }
+        if let Some(index) = moved {
+            self.hardware_moved(now, index);
+        }
+    }
+
+    /// A link has another hardware address, such as a bridge that got another port: neighbours still send to the old one.
+    fn hardware_moved(&mut self, now: Instant, link: LinkIndex) {
+        for number in 0..self.instances.len() {
+            let place = self.instances.get(number).and_then(|instance| instance.place.as_ref());
+            if place.is_some_and(|place| place.keys.iter().any(|key| key.0 == link)) {
+                self.announce_again(now, number);
+            }
         }
     }
 

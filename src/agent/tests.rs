@@ -473,3 +473,17 @@ fn a_master_whose_link_is_renamed_resigns_before_its_socket_is_closed() {
     assert_eq!((payload[2], host.held.len()), (0, 0));
     assert_eq!(host.reason(), "interface eth0 does not exist");
 }
+
+#[test]
+fn another_hardware_address_of_the_link_is_announced() {
+    let mut host = Host::start(config(instance(100)));
+    host.run_until(at(20_000));
+    host.log.clear();
+    let mac = MacAddr([2, 0, 0, 0, 0, 9]);
+    host.give(at(20_001), Input::Link(Link { mac: Some(mac), ..eth0() }));
+    host.run_until(at(20_002));
+    let frames = host.take(is_frame);
+    assert_eq!(frames.len(), 5);
+    assert!(frames.iter().all(|frame| matches!(frame, Output::Frame { bytes, .. } if bytes[6..12] == mac.0)));
+    assert_eq!(host.state(), VrState::Master);
+}

@@ -8,6 +8,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -18,8 +19,11 @@ use std::thread;
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
+use socket2::Socket;
 
+use super::alone;
 use super::engine::Query;
 use super::log::Log;
 use super::reload::{Answer, Reloader};
@@ -72,7 +76,8 @@ pub enum ControlError {
     /// It is taken.
     #[error(
         "another agent is running with the runtime directory {}\n  \
-         stop it, or give this one a directory of its own with --runtime-dir", .0.display()
+         stop it; only in a network namespace of its own can this one run too, with a --runtime-dir of its own",
+        .0.display()
     )]
     AlreadyRunning(PathBuf),
     /// Something in it cannot be made.
@@ -139,9 +144,10 @@ impl Claim {
         Ok(Claim { status, control, _lock: lock })
     }
 
-    /// Starts to answer who connects.
+    /// Starts to answer who connects, and to let go of who asks `alone` whose it is.
     pub(super) fn serve(
         &self,
+        alone: Option<Socket>,
         reloader: &Arc<Reloader>,
         queries: Arc<Queue<Query>>,
         waker: Waker,
@@ -149,9 +155,10 @@ impl Claim {
     ) -> io::Result<()> {
         let configuration = Arc::clone(reloader);
         let status = move |stream| answer_question(stream, &queries, &waker, &configuration);
-        serve("status", STACK, &self.status, log, status)?;
+        serve("status", STACK, &self.status, alone, log, status)?;
         let reloader = Arc::clone(reloader);
-        serve("control", REQUEST_STACK, &self.control, log, move |stream| answer_request(&stream, &reloader))
+        let control = move |stream| answer_request(&stream, &reloader);
+        serve("control", REQUEST_STACK, &self.control, None, log, control)
     }
 
     /// Takes the sockets away.
@@ -168,12 +175,13 @@ fn serve(
     name: &str,
     stack: usize,
     listener: &Listener,
+    alone: Option<Socket>,
     log: &Log,
     answer: impl Fn(UnixStream) -> io::Result<()> + Send + Sync + 'static,
 ) -> io::Result<()> {
     let (socket, log, answer) = (listener.socket.try_clone()?, log.clone(), Arc::new(answer));
     thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
-        accept(&socket, stack, &log, &answer);
+        accept(&socket, stack, alone.as_ref(), &log, &answer);
     })?;
     Ok(())
 }
@@ -182,12 +190,16 @@ fn serve(
 fn accept(
     listener: &UnixListener,
     stack: usize,
+    alone: Option<&Socket>,
     log: &Log,
     answer: &Arc<impl Fn(UnixStream) -> io::Result<()> + Send + Sync + 'static>,
 ) {
     let serving = Arc::new(AtomicUsize::new(0));
     let mut failing = false;
     loop {
+        if !wait(listener, alone) {
+            continue;
+        }
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -214,6 +226,22 @@ fn accept(
             serving.fetch_sub(1, Ordering::AcqRel);
         }
     }
+}
+
+/// Waits for somebody; whether it is with a question.
+#[expect(clippy::disallowed_methods, reason = "nothing tells when a descriptor is free again")]
+fn wait(listener: &UnixListener, alone: Option<&Socket>) -> bool {
+    let descriptors = [Some(listener.as_fd()), alone.map(AsFd::as_fd)];
+    let mut watched = descriptors.map(|fd| PollFd::new(fd.unwrap_or(listener.as_fd()), PollFlags::POLLIN));
+    // A signal, which this thread does not get, would end it early.
+    let _ = poll(&mut watched, PollTimeout::NONE);
+    let [question, visitor] = watched.map(|fd| fd.any().unwrap_or(false));
+    if let Some(alone) = alone.filter(|_| visitor)
+        && alone::dismiss(alone)
+    {
+        thread::sleep(PAUSE);
+    }
+    question
 }
 
 fn answer_question(

@@ -15,6 +15,7 @@
 //! Fails at the start, with a [`RunError`] that says what to do; once it runs, what the kernel refuses is a fact for the
 //! agent.
 
+mod alone;
 mod control;
 mod convert;
 mod effects;
@@ -27,6 +28,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
+
+use alone::Alone;
 
 use crate::agent::Agent;
 use crate::agent::addresses::ADDRESS_PROTOCOL;
@@ -73,6 +76,13 @@ pub enum RunError {
          run as root, or give the service both CAP_NET_ADMIN and CAP_NET_RAW (systemd: AmbientCapabilities=)"
     )]
     Privilege(&'static str),
+    /// Another agent runs in this network namespace.
+    #[error(
+        "another agent is running in this network namespace{}: each would take the other's addresses away\n  \
+         stop it, or put the instances of both into one configuration",
+        if *.0 == 0 { String::new() } else { format!(" (process {})", .0) }
+    )]
+    NotAlone(i32),
     /// The runtime directory cannot be used.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -94,6 +104,7 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     let signals = Signals::take()?;
     let claim = control::Claim::take(&options.runtime_dir)?;
     let log = log::start().map_err(RunError::Thread)?;
+    let alone = alone(&log)?;
     let waker = Waker::new()?;
     let queries = Arc::new(Queue::new(QUERY_LIMIT));
     let worker = {
@@ -112,7 +123,7 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     ));
     let hang_ups = Arc::new(Queue::new(reload::HANG_UPS));
     reloader.follow(Arc::clone(&hang_ups)).map_err(RunError::Thread)?;
-    claim.serve(&reloader, Arc::clone(&queries), waker.clone(), &log).map_err(RunError::Thread)?;
+    claim.serve(alone, &reloader, Arc::clone(&queries), waker.clone(), &log).map_err(RunError::Thread)?;
 
     let monitor = Monitor::open()?;
     let timer = Timer::new()?;
@@ -136,6 +147,19 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     claim.release();
     log.flush(LOG_FLUSH);
     ended
+}
+
+/// Holds the name that only one agent of a network namespace has.
+fn alone(log: &log::Log) -> Result<Option<socket2::Socket>, RunError> {
+    match alone::claim(alone::NAME) {
+        Alone::Yes(socket) => Ok(Some(socket)),
+        Alone::No { process } => Err(RunError::NotAlone(process)),
+        Alone::Unknown(why) => {
+            let text = format!("cannot tell whether another agent runs in this network namespace: {why}");
+            log.note(Severity::Warning, text);
+            Ok(None)
+        }
+    }
 }
 
 /// Better said at once than by whatever fails first.

@@ -61,7 +61,7 @@ fn served(directory: &Directory) -> (Claim, Arc<Queue<Query>>, thread::JoinHandl
     let (waker, log) = (Waker::new().unwrap(), crate::daemon::log::start().unwrap());
     let reloader =
         Reloader::new(path.clone(), &loaded, "lb1".into(), Arc::clone(&queries), waker.clone(), log.clone());
-    claim.serve(&Arc::new(reloader), Arc::clone(&queries), waker, &log).unwrap();
+    claim.serve(None, &Arc::new(reloader), Arc::clone(&queries), waker, &log).unwrap();
     let engine = {
         let queries = Arc::clone(&queries);
         thread::spawn(move || {
