@@ -177,6 +177,17 @@ impl Scope {
     }
 }
 
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Scope::Global => "global",
+            Scope::Site => "site",
+            Scope::Link => "link",
+            Scope::Host => "host",
+        })
+    }
+}
+
 /// Whether `address` is in `fe80::/10`.
 #[must_use]
 pub fn is_link_local(address: Ipv6Addr) -> bool {

@@ -330,3 +330,70 @@ fn an_agent_that_talks_nonsense_or_not_at_all_is_a_failure_with_a_reason() {
     let (mut asked, _) = listener.accept().unwrap();
     assert_eq!(asked.read(&mut [0; 1]).unwrap(), 0, "status asks by connecting, and says nothing");
 }
+
+#[test]
+fn import_prints_the_configuration_and_tells_what_became_of_the_lines() {
+    let folder = Folder::new("import");
+    let conf = folder
+        .file("keepalived.conf", "@lb1 $ID=51\n@lb2 $ID=52\ninclude conf.d/*.{conf,inc}\ninclude missing\n");
+    fs::create_dir(folder.0.join("conf.d")).unwrap();
+    folder.file("conf.d/b.inc", "vrrp_script b { script \"/bin/true\" }\n");
+    folder.file("conf.d/c.txt", "nonsense\n");
+    folder.file(
+        "conf.d/a.conf",
+        "vrrp_instance a {\n  interface eth0\n  include ../id\n  virtual_ipaddress { 192.0.2.1 }\n}\n",
+    );
+    folder.file("id", "virtual_router_id $ID\n");
+    for (id, number) in [("lb1", "51"), ("lb2", "52")] {
+        let output = failover(&["import", &conf, "--config-id", id]);
+        assert_eq!(code(&output), 0, "{}", err(&output));
+        let text = out(&output);
+        assert!(
+            text.contains(&format!("[instance.a]\ninterface = \"eth0\"\nvirtual_router_id = {number}\n")),
+            "{text}"
+        );
+        // The first pattern of the braces comes first.
+        assert!(text.find("[instance.a]") < text.find("[check.b]"), "{text}");
+        assert!(
+            text.contains("# keepalived.conf:3: `include conf.d/*.{conf,inc}`: 2 files follow"),
+            "{text}"
+        );
+        assert!(!text.contains("nonsense"), "{text}");
+        let said = err(&output);
+        assert!(said.contains("warning[F0302]") && said.contains(&format!("--> {conf}:4:1")), "{said}");
+        let summary = "9 lines translated, 0 changed, 0 without equivalent, 1 that keepalived ignores too\n";
+        assert!(said.ends_with(&format!("failover: {conf}: {summary}")), "{said}");
+    }
+}
+
+#[test]
+fn import_says_what_cannot_be_read_and_prints_nothing() {
+    let folder = Folder::new("import-bad");
+    let bad = folder.file("bad.conf", "vrrp_instance a {\n");
+    let missing = folder.0.join("missing.conf").display().to_string();
+    let strict = folder.file("strict.conf", "includem none.conf\n");
+    let looping = folder.file("loop.conf", "include loop.conf\n");
+    for (file, expected) in [
+        (&bad, "error[F0300]: a block does not end"),
+        (&missing, "error[F0001]: cannot read"),
+        (&strict, "error[F0302]: an included file cannot be had: no file matches `none.conf`"),
+        (&looping, "error[F0302]: an included file cannot be had: more than 16 files include one another"),
+    ] {
+        let output = failover(&["import", file]);
+        assert_eq!((code(&output), out(&output).as_str()), (78, ""), "{file}");
+        assert!(err(&output).contains(expected), "{}", err(&output));
+    }
+    // What can be executed is left out, as keepalived does.
+    let script = folder.file("script.inc", "nonsense\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&script, mode).unwrap();
+    let conf = folder.file("keepalived.conf", "include *.inc\n");
+    let output = failover(&["import", &conf]);
+    assert_eq!(code(&output), 0);
+    assert!(
+        err(&output).contains("it can be executed") && !out(&output).contains("nonsense"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(code(&failover(&["import"])), 2);
+}

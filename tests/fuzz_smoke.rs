@@ -1,5 +1,6 @@
 //! The fuzz targets' checks without a fuzzer: every seed, and mutations of the seeds that are the same in every run.
 #![expect(
+    clippy::disallowed_methods,
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::unwrap_used,
@@ -8,17 +9,33 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 #[path = "../fuzz/drive/agent.rs"]
 mod agent;
+#[path = "../fuzz/drive/config.rs"]
+mod config;
+#[path = "../fuzz/drive/import.rs"]
+mod import;
 #[path = "../fuzz/drive/packet.rs"]
 mod packet;
 
 /// Mutations per target: a few seconds of a debug build.
 const MUTATIONS: usize = 500_000;
 
+/// Configurations that are damaged.
+const CONFIGURATIONS: usize = 6_000;
+
+/// Longest that one of them may take, an order of magnitude and more above what it does.
+const CONFIGURATION_LIMIT: Duration = Duration::from_secs(5);
+
 /// Lives of an agent.
 const LIVES: usize = 1_500;
+
+/// Imported texts.
+const IMPORTS: usize = 3_000;
+/// Longest time that one of them may take in a debug build on a busy machine: they have a few thousand bytes.
+const LONGEST_IMPORT: Duration = Duration::from_secs(20);
 
 /// A small generator of numbers that look random (xorshift64*), the same ones for the same seed.
 struct Numbers(u64);
@@ -45,6 +62,42 @@ fn seeds(target: &str) -> Vec<Vec<u8>> {
     let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths.iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// The configurations of the tests and the examples.
+fn configurations() -> Vec<Vec<u8>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folders = ["tests/config", "config/examples"].map(|folder| fs::read_dir(root.join(folder)).unwrap());
+    let paths = folders.into_iter().flatten().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|e| e == "toml")).collect();
+    paths.sort();
+    paths.iter().map(|path| fs::read(path).unwrap()).filter(|text| text.len() < 4096).collect()
+}
+
+#[test]
+fn configurations_get_an_answer_whatever_is_in_them() {
+    let seeds = configurations();
+    assert!(seeds.len() > 60, "the seeds are there");
+    let mut numbers = Numbers(0x2026);
+    let mut legal = 0;
+    for seed in &seeds {
+        config::config(seed);
+    }
+    for _ in 0..CONFIGURATIONS {
+        let mut bytes = seeds[numbers.below(seeds.len())].clone();
+        if numbers.below(3) == 0 {
+            // A second layer, and variables.
+            bytes.push(0);
+            bytes.extend(&seeds[numbers.below(seeds.len())]);
+            bytes.extend(b"\0instance__web__priority=12\n");
+        }
+        mutate(&mut numbers, &mut bytes);
+        let start = Instant::now();
+        legal += usize::from(config::config(&bytes));
+        assert!(start.elapsed() < CONFIGURATION_LIMIT, "{:?}", String::from_utf8_lossy(&bytes));
+    }
+    // Most of the seeds are wrong on purpose.
+    assert!(legal > CONFIGURATIONS / 60, "only {legal} configurations were legal: the rest shows little");
 }
 
 fn mutate(numbers: &mut Numbers, bytes: &mut Vec<u8>) {
@@ -109,4 +162,57 @@ fn agents_keep_every_promise_whatever_happens() {
         held += usize::from(live(&bytes));
     }
     assert!(held > LIVES / 2, "only {held} agents were ever MASTER: the rest shows little");
+}
+
+/// Exchanges, doubles and drops whole lines and words: what a fuzzer of bytes hardly gets to.
+fn rearrange(numbers: &mut Numbers, text: &[u8], other: &[u8]) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    let others: Vec<&[u8]> = other.split_inclusive(|byte| *byte == b'\n').collect();
+    for _ in 0..=numbers.below(6) {
+        let at = numbers.below(lines.len() + 1);
+        match numbers.below(4) {
+            0 if at < lines.len() => drop(lines.remove(at)),
+            1 if at < lines.len() => lines.insert(at, lines[at]),
+            2 if at < lines.len() => {
+                let with = numbers.below(lines.len());
+                lines.swap(at, with);
+            }
+            _ if !others.is_empty() => lines.insert(at, others[numbers.below(others.len())]),
+            _ => {}
+        }
+    }
+    lines.concat()
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the time that an import takes is what is tested")]
+fn imports_keep_every_promise_in_bounded_time() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import");
+    let paths = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> =
+        paths.filter(|path| path.extension().is_some_and(|kind| kind == "conf")).collect();
+    paths.sort();
+    let seeds: Vec<Vec<u8>> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
+    assert!(seeds.len() >= 25, "the seeds are there");
+    for seed in &seeds {
+        import::import_text(seed);
+    }
+    let mut numbers = Numbers(0x2338);
+    let mut legal = 0;
+    for _ in 0..IMPORTS {
+        let (seed, other) = (&seeds[numbers.below(seeds.len())], &seeds[numbers.below(seeds.len())]);
+        let mut bytes = rearrange(&mut numbers, seed, other);
+        if numbers.below(2) == 0 {
+            mutate(&mut numbers, &mut bytes);
+        }
+        let start = Instant::now();
+        let read = std::panic::catch_unwind(|| import::import_text(&bytes)).unwrap_or_else(|_| {
+            println!("{}", String::from_utf8_lossy(&bytes));
+            import::import_text(&bytes)
+        });
+        let taken = start.elapsed();
+        assert!(taken < LONGEST_IMPORT, "{taken:?} for\n{}", String::from_utf8_lossy(&bytes));
+        legal += usize::from(read);
+    }
+    assert!(legal > IMPORTS / 4, "only {legal} texts could be read: the rest tests little");
 }

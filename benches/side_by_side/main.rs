@@ -17,6 +17,7 @@ mod monitor;
 mod network;
 mod pair;
 mod program;
+mod reload;
 mod sheet;
 mod space;
 mod steady;
@@ -41,7 +42,7 @@ struct Context {
 type Work = fn(&Context, Program, &mut Sheet);
 
 /// Name, what it is, rounds unless asked for otherwise, the work of one program in one round.
-const ROWS: [(&str, &str, u32, Work); 7] = [
+const ROWS: [(&str, &str, u32, Work); 9] = [
     ("takeover", "one address, the MASTER's host dies", 3, takeover::one_address),
     (
         "addresses",
@@ -54,6 +55,8 @@ const ROWS: [(&str, &str, u32, Work); 7] = [
     ("low-priority", "20,000 adverts of priority 1 at 5,000/s", 2, steady::low_priority),
     ("instances", "1000 instances at 100 ms: CPU, memory, load, crash", 2, instances::fast),
     ("instances-1s", "1000 instances at 1 s: CPU", 2, instances::slow),
+    ("reload", "200 instances at 100 ms, one gets another priority", 1, reload::one_of_many),
+    ("validate", "a configuration of 1000 instances is checked", 1, reload::validate),
 ];
 
 const USAGE: &str = "\

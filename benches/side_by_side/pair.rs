@@ -60,6 +60,15 @@ impl Pair {
         self.network.plug(host, false);
     }
 
+    /// Gives the program on a host another configuration and SIGHUP; when that was.
+    pub(crate) fn reload(&mut self, host: usize, instances: Vec<Instance>) -> Duration {
+        self.network.write(name(host), &self.program.configuration(host, &instances));
+        self.instances = instances;
+        let mark = now();
+        self.running(host).hang_up();
+        mark
+    }
+
     /// The program on a host; ends the run if it has ended.
     pub(crate) fn running(&mut self, host: usize) -> &Running {
         let running = self.runs[host].as_mut().expect("it was started");

@@ -50,6 +50,14 @@ impl Program {
     /// Both, in the order of the columns.
     pub(crate) const BOTH: [Program; 2] = [Program::Keepalived, Program::Failover];
 
+    /// Its configuration on a host.
+    pub(crate) fn configuration(self, host: usize, instances: &[Instance]) -> String {
+        match self {
+            Program::Keepalived => keepalived(host, instances),
+            Program::Failover => failover(host, instances),
+        }
+    }
+
     /// Starts it on a host.
     pub(crate) fn start(
         self,
@@ -86,11 +94,11 @@ impl Program {
             Program::Keepalived => {
                 // It believes what a dead one wrote.
                 let _ = (fs::remove_file(&pid), fs::remove_file(&child_pid));
-                network.write(own, &keepalived(host, instances))
+                network.write(own, &self.configuration(host, instances))
             }
             Program::Failover => {
                 fs::create_dir_all(&pid).expect("a runtime directory");
-                network.write(own, &failover(host, instances))
+                network.write(own, &self.configuration(host, instances))
             }
         };
         let mut command = network.hosts[host].command(&argv);
@@ -126,6 +134,11 @@ impl Running {
             }
         }
         Duration::from_nanos(sum)
+    }
+
+    /// SIGHUP: read the configuration again.
+    pub(crate) fn hang_up(&self) {
+        kill(pid(self.child.id()), Signal::SIGHUP).expect("it runs");
     }
 
     /// Proportional set size of all processes, kB.

@@ -40,7 +40,7 @@ const fn worst(key: &'static str, text: &'static str, unit: &'static str, goal: 
     Metric { key, text, unit, goal, combine: Combine::Worst }
 }
 
-const METRICS: [Metric; 38] = [
+const METRICS: [Metric; 43] = [
     median(
         "takeover 1s",
         "last advert of the dead MASTER → first of the new, less master-down, 1 s",
@@ -144,6 +144,21 @@ const METRICS: [Metric; 38] = [
     ),
     median("low cpu", "20,000 adverts of priority 1: CPU per packet, MASTER", "µs", Goal::None),
     worst("low lines", "20,000 adverts of priority 1: log lines, MASTER", "", Goal::None),
+    median(
+        "reload wire",
+        "200 instances, reload: signal → new priority of one on the wire",
+        "ms",
+        Goal::Times(0.5),
+    ),
+    median(
+        "reload gap",
+        "200 instances, reload: longest gap of an unchanged one (100 ms)",
+        "ms",
+        Goal::AtMost(110.0),
+    ),
+    median("reload calm gap", "… the same without a reload", "ms", Goal::None),
+    worst("reload false", "200 instances, reload: adverts of the BACKUP", "", Goal::AtMost(0.0)),
+    median("validate", "1000 instances: the configuration is checked", "ms", Goal::AtMost(100.0)),
 ];
 
 /// The samples.

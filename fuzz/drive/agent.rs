@@ -113,7 +113,7 @@ enum News {
     Link(Link),
     LinkGone(LinkIndex),
     Address(LinkAddress),
-    AddressGone(LinkIndex, IpAddr),
+    AddressGone(LinkIndex, Prefix),
 }
 
 /// What the agent waits for.
@@ -383,13 +383,12 @@ impl Host {
         }
         match change {
             Change::Add { prefix, .. } => {
-                if self.addresses.iter().any(|there| there.prefix.address() == prefix.address()) {
+                if !self.add_address(*prefix, ADDRESS_PROTOCOL) {
                     return Err(refusal(17));
                 }
-                self.add_address(*prefix, ADDRESS_PROTOCOL);
             }
             Change::Remove { prefix } => {
-                if !self.remove_address(prefix.address()) {
+                if !self.remove_address(*prefix) {
                     return Err(refusal(99));
                 }
             }
@@ -397,22 +396,29 @@ impl Host {
         Ok(())
     }
 
-    fn add_address(&mut self, prefix: Prefix, protocol: u8) {
-        let Some(link) = self.link.as_ref().map(|link| link.index) else { return };
-        if self.addresses.iter().all(|there| there.prefix.address() != prefix.address()) {
-            let secondary = !self.addresses.is_empty();
-            let address = LinkAddress { link, prefix, protocol, tentative: false, secondary };
-            self.addresses.push(address.clone());
-            self.news.push_back(News::Address(address));
+    /// Whether it was not there yet. IPv4 can have an address twice, with networks of different lengths; IPv6 cannot.
+    fn add_address(&mut self, prefix: Prefix, protocol: u8) -> bool {
+        let Some(link) = self.link.as_ref().map(|link| link.index) else { return false };
+        let six = prefix.address().is_ipv6();
+        let same = |there: &LinkAddress| {
+            there.prefix == prefix || (six && there.prefix.address() == prefix.address())
+        };
+        if self.addresses.iter().any(same) {
+            return false;
         }
+        let secondary = !self.addresses.is_empty();
+        let address = LinkAddress { link, prefix, protocol, tentative: false, secondary };
+        self.addresses.push(address.clone());
+        self.news.push_back(News::Address(address));
+        true
     }
 
-    fn remove_address(&mut self, address: IpAddr) -> bool {
-        let Some(at) = self.addresses.iter().position(|there| there.prefix.address() == address) else {
+    fn remove_address(&mut self, prefix: Prefix) -> bool {
+        let Some(at) = self.addresses.iter().position(|there| there.prefix == prefix) else {
             return false;
         };
         let gone = self.addresses.remove(at);
-        self.news.push_back(News::AddressGone(gone.link, address));
+        self.news.push_back(News::AddressGone(gone.link, prefix));
         true
     }
 
@@ -434,7 +440,7 @@ impl Host {
         match how % 4 {
             0 => {
                 for there in self.addresses.clone() {
-                    self.remove_address(there.prefix.address());
+                    self.remove_address(there.prefix);
                 }
                 self.news.push_back(News::LinkGone(link.index));
                 return;
@@ -450,13 +456,17 @@ impl Host {
     /// Somebody adds or removes an address.
     fn change_address(&mut self, bytes: &mut Bytes<'_>) {
         let address = bytes.one_of(&[OWN[0], OWN[1], VIRTUAL[0], VIRTUAL[1], VIRTUAL[2], VIRTUAL[3]]);
-        match bytes.next() % 4 {
+        let how = bytes.next();
+        // Now and then with a network of another length, beside the usual one.
+        let prefix = if how & 4 == 0 { own_prefix(address) } else { Prefix::host(ip(address)) };
+        match how % 4 {
             // With our tag it is what a dead agent left behind; that is never the host's own.
             0 => {
-                let tags = if OWN.contains(&address) { &[0, 3][..] } else { &[0, 3, ADDRESS_PROTOCOL] };
-                self.add_address(own_prefix(address), bytes.one_of(tags));
+                let mine = OWN.contains(&address) || how & 4 != 0;
+                let tags = if mine { &[0, 3][..] } else { &[0, 3, ADDRESS_PROTOCOL] };
+                self.add_address(prefix, bytes.one_of(tags));
             }
-            _ => drop(self.remove_address(ip(address))),
+            _ => drop(self.remove_address(prefix)),
         }
     }
 
@@ -466,7 +476,7 @@ impl Host {
             Some(News::Link(link)) => self.turn(Input::Link(link)),
             Some(News::LinkGone(link)) => self.turn(Input::LinkGone(link)),
             Some(News::Address(address)) => self.turn(Input::Address(address)),
-            Some(News::AddressGone(link, address)) => self.turn(Input::AddressGone { link, address }),
+            Some(News::AddressGone(link, prefix)) => self.turn(Input::AddressGone { link, prefix }),
             None => {}
         }
     }
@@ -538,8 +548,10 @@ impl Host {
             assert_eq!(instance.state, VrState::Master, "{}: {}", instance.name, instance.reason);
             for address in instance.addresses {
                 assert!(address.present, "{}: {} is said to be missing", instance.name, address.address);
-                let there = |there: &&LinkAddress| there.prefix.to_string() == address.address;
-                assert!(self.addresses.iter().any(|a| there(&a)), "{} is missing", address.address);
+                // Perhaps put there by somebody else, with a network of another length.
+                let plain = address.address.split('/').next().map(ip);
+                let there = |there: &LinkAddress| Some(there.prefix.address()) == plain;
+                assert!(self.addresses.iter().any(there), "{} is missing", address.address);
                 wanted.insert(address.address);
             }
         }

@@ -81,8 +81,10 @@ struct Entry {
     presence: Presence,
     /// We added it in this life: it is ours even where the kernel knows no tag.
     added: bool,
-    /// Until then what appears is ours: an add of ours got no answer and may have been done.
-    expected_until: Option<Instant>,
+    /// As we last asked for it to be added; `None` where we did not, or where another form is not to be had.
+    form: Option<VirtualAddress>,
+    /// This, if it appears until then, is ours: an add of ours got no answer and may have been done.
+    expected: Option<(Prefix, Instant)>,
     pending: Option<Pending>,
     attempts: u8,
     retry_at: Option<Instant>,
@@ -100,6 +102,7 @@ enum Presence {
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     add: bool,
+    prefix: Prefix,
     /// The kernel told of its removal after the request: the answer is out of date.
     removed_since: bool,
 }
@@ -127,6 +130,7 @@ impl Addresses {
             Presence::Absent => {}
             // About to go: the answer tells whether it has to be added again.
             Presence::Ours if entry.pending.is_some_and(|pending| !pending.add) => {}
+            Presence::Ours if entry.is_in_another_form() => {}
             Presence::Ours => self.facts.push((key, Fact::Held)),
             Presence::Foreign => self.facts.extend([(key, Fact::HeldByOther), (key, Fact::Held)]),
         }
@@ -162,11 +166,11 @@ impl Addresses {
         if known.is_some() && before == Presence::Ours && prefix != entry.prefix {
             return;
         }
-        if known.is_some() {
-            let expected = entry.expected_until.take().is_some_and(|until| now < until);
-            entry.added |= expected && before == Presence::Absent;
-        } else {
+        if known.is_none() {
             entry.added = false;
+        } else if let Some((_, until)) = entry.expected.filter(|(asked, _)| *asked == prefix) {
+            entry.expected = None;
+            entry.added |= now < until && before == Presence::Absent;
         }
         entry.presence = entry.presence_of(known);
         if known.is_some() {
@@ -191,28 +195,29 @@ impl Addresses {
         self.reconcile(now, key, out);
     }
 
-    /// The kernel's answer to a request; the address if it says that it is gone.
+    /// The kernel's answer to a request; the address and its place if it says that it is gone.
     pub(crate) fn applied(
         &mut self,
         now: Instant,
         request: RequestId,
         outcome: Result<(), Refusal>,
         out: &mut Vec<Output>,
-    ) -> Option<Key> {
+    ) -> Option<(LinkIndex, Prefix)> {
         let key = self.requests.remove(&request)?;
         let entry = self.entries.get_mut(&key)?;
         let pending = entry.pending.take()?;
         let fact = if pending.add {
             entry.add_answered(now, pending, outcome)
         } else {
-            entry.remove_answered(now, outcome)
+            entry.remove_answered(now, pending, outcome)
         };
         let gone = !pending.add && entry.presence == Presence::Absent;
+        let prefix = pending.prefix;
         if let Some(fact) = fact {
             self.facts.push((key, fact));
         }
         self.reconcile(now, key, out);
-        gone.then_some(key)
+        gone.then_some((key.0, prefix))
     }
 
     /// Does what has become due.
@@ -244,6 +249,11 @@ impl Addresses {
     pub(crate) fn is_ours(&self, key: Key) -> bool {
         let ours = |e: &Entry| e.presence == Presence::Ours || e.added || e.pending.is_some();
         self.entries.get(&key).is_some_and(ours)
+    }
+
+    /// The address as we put it there, in this life or an earlier one, if it is there.
+    pub(crate) fn held_by_us(&self, key: Key) -> Option<Prefix> {
+        self.entries.get(&key).filter(|entry| entry.presence == Presence::Ours).map(|entry| entry.prefix)
     }
 
     /// Who wants the address.
@@ -283,11 +293,16 @@ impl Addresses {
         let change = match (&entry.wanted, entry.presence) {
             (Some(wanted), Presence::Absent) => {
                 entry.prefix = wanted.address.prefix;
+                entry.form = Some(wanted.address.clone());
                 add(&wanted.address)
             }
             (None, Presence::Ours) => Change::Remove { prefix: entry.prefix },
+            // The kernel knows no change of an address: it goes and comes.
+            (Some(_), Presence::Ours) if entry.is_in_another_form() => {
+                Change::Remove { prefix: entry.prefix }
+            }
             (Some(_), Presence::Ours | Presence::Foreign) => return,
-            (None, Presence::Absent) if entry.expected_until.is_some() => return,
+            (None, Presence::Absent | Presence::Foreign) if entry.expected.is_some() => return,
             (None, Presence::Absent | Presence::Foreign) => {
                 self.entries.remove(&key);
                 return;
@@ -301,7 +316,7 @@ impl Addresses {
             self.retries.insert((retry_at, key));
             return;
         }
-        entry.pending = Some(Pending { add, removed_since: false });
+        entry.pending = Some(Pending { add, prefix: entry.prefix, removed_since: false });
         self.last_request += 1;
         let request = RequestId(self.last_request);
         self.requests.insert(request, key);
@@ -316,12 +331,22 @@ impl Entry {
             wanted: None,
             presence: Presence::Absent,
             added: false,
-            expected_until: None,
+            form: None,
+            expected: None,
             pending: None,
             attempts: 0,
             retry_at: None,
             restores: 0,
             restore_window: Instant::ZERO,
+        }
+    }
+
+    /// Whether we put it there with another prefix, label or scope than it is wanted with.
+    fn is_in_another_form(&self) -> bool {
+        let form = |address: &VirtualAddress| (address.prefix, address.label.clone(), address.scope);
+        match (&self.wanted, &self.form) {
+            (Some(wanted), Some(ours)) => form(ours) != form(&wanted.address),
+            (_, _) => false,
         }
     }
 
@@ -349,11 +374,12 @@ impl Entry {
                 self.attempts = 0;
                 if pending.removed_since && self.presence == Presence::Absent {
                     // Gone again, or the event was of an earlier removal and that of this add is yet to come.
-                    self.expected_until = Some(now.after(EXPECTED_FOR));
+                    self.expected = Some((pending.prefix, now.after(EXPECTED_FOR)));
                     return None;
                 }
                 self.added = true;
-                self.expected_until = None;
+                self.prefix = pending.prefix;
+                self.expected = None;
                 let before = std::mem::replace(&mut self.presence, Presence::Ours);
                 (before == Presence::Absent && self.wanted.is_some()).then_some(Fact::Held)
             }
@@ -361,7 +387,7 @@ impl Entry {
                 self.attempts = self.attempts.saturating_add(1);
                 self.retry_at = Some(now.after(RETRY_AFTER));
                 if refusal.errno == 0 {
-                    self.add_unanswered(now);
+                    self.add_unanswered(now, pending.prefix);
                 }
                 self.wanted.as_ref()?;
                 if refusal.errno == EEXIST && self.attempts < ATTEMPTS {
@@ -374,10 +400,14 @@ impl Entry {
     }
 
     /// It may have been done. It was not there when this was asked, so what has appeared since, or will soon, is ours.
-    fn add_unanswered(&mut self, now: Instant) {
+    fn add_unanswered(&mut self, now: Instant, prefix: Prefix) {
         match self.presence {
-            Presence::Absent => self.expected_until = Some(now.after(EXPECTED_FOR)),
+            Presence::Absent => self.expected = Some((prefix, now.after(EXPECTED_FOR))),
             Presence::Ours => {}
+            // Somebody else's, with a network of another length.
+            Presence::Foreign if self.prefix != prefix => {
+                self.expected = Some((prefix, now.after(EXPECTED_FOR)));
+            }
             Presence::Foreign => {
                 self.added = true;
                 self.presence = Presence::Ours;
@@ -385,18 +415,29 @@ impl Entry {
         }
     }
 
-    fn remove_answered(&mut self, now: Instant, outcome: Result<(), Refusal>) -> Option<Fact> {
+    fn remove_answered(
+        &mut self,
+        now: Instant,
+        pending: Pending,
+        outcome: Result<(), Refusal>,
+    ) -> Option<Fact> {
         match outcome {
             Err(refusal) if refusal.errno != EADDRNOTAVAIL && refusal.errno != ENODEV => {
                 self.attempts = self.attempts.saturating_add(1);
                 let wait = if self.attempts < ATTEMPTS { RETRY_AFTER } else { STUCK_RETRY_AFTER };
                 self.retry_at = Some(now.after(wait));
                 if self.wanted.is_some() {
-                    // Wanted again meanwhile, and still there.
+                    // Wanted again meanwhile, and still there: as it is, if it is not to be had otherwise.
                     self.attempts = 0;
+                    self.form = None;
                     return (self.presence != Presence::Absent).then_some(Fact::Held);
                 }
                 (self.attempts == ATTEMPTS).then_some(Fact::Stuck { text: refusal.text })
+            }
+            // The kernel told of its end, and then that it is there again: somebody put it back before this answer.
+            Ok(()) if pending.removed_since && self.presence != Presence::Absent => {
+                self.attempts = 0;
+                self.wanted.is_some().then_some(Fact::Held)
             }
             Ok(()) | Err(_) => {
                 self.attempts = 0;

@@ -4,7 +4,7 @@
 //! announced once before any is repeated, and no turn sends more than [`FRAMES_PER_TURN`], so that a thousand addresses
 //! do not stand between two adverts. What was planned for an address that has since been let go falls away when due.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -55,6 +55,30 @@ impl Announcer {
         let stage = if second { Stage::First } else { Stage::Second };
         let item = Item { key, plan, garp, stage, copies: garp.repeat, burst_began: now };
         self.queue.insert((now, plan), item);
+    }
+
+    /// The addresses of `keys` are announced by other rules from now on: bursts that are under way go on by them.
+    pub(crate) fn change(&mut self, now: Instant, keys: &BTreeSet<Key>, garp: Garp) {
+        let mut idle = keys.clone();
+        let refreshed = garp.refresh > Duration::ZERO;
+        for item in self.queue.values_mut() {
+            if self.current.get(&item.key) == Some(&item.plan) && keys.contains(&item.key) {
+                item.garp = garp;
+                if item.stage != Stage::Refresh {
+                    idle.remove(&item.key);
+                }
+            }
+        }
+        for key in idle {
+            self.cancel(key);
+            if refreshed {
+                let plan = self.number();
+                self.current.insert(key, plan);
+                let due = now.after(garp.refresh);
+                let item = Item { key, plan, garp, stage: Stage::Refresh, copies: 1, burst_began: due };
+                self.queue.insert((due, plan), item);
+            }
+        }
     }
 
     /// Nothing more is announced for this address.
@@ -147,6 +171,27 @@ mod tests {
         assert_eq!(seconds, [0, 60, 120]);
         announcer.cancel(key(1));
         assert_eq!(run_all(&mut announcer, until.after(Duration::from_mins(10))), []);
+    }
+
+    #[test]
+    fn other_rules_hold_from_the_next_announcement_on() {
+        let refreshed = Garp { refresh: Duration::from_mins(1), ..Garp::default() };
+        let keys = BTreeSet::from([key(1)]);
+        let seconds = |announcer: &mut Announcer, until: u64| -> Vec<u64> {
+            run_all(announcer, Instant::ZERO.after(Duration::from_secs(until)))
+                .iter()
+                .map(|(at, _)| *at)
+                .collect()
+        };
+        let mut announcer = Announcer::default();
+        announcer.plan(Instant::ZERO, key(1), Garp::default(), true);
+        assert_eq!(seconds(&mut announcer, 1), [0; 5]);
+        announcer.change(Instant::ZERO, &keys, Garp { repeat: 2, ..refreshed });
+        assert_eq!(seconds(&mut announcer, 70), [5, 5, 5, 5, 5, 65], "the second burst was planned already");
+        announcer.change(Instant::ZERO.after(Duration::from_secs(70)), &keys, Garp::default());
+        assert_eq!(seconds(&mut announcer, 1000), [0; 0]);
+        announcer.change(Instant::ZERO.after(Duration::from_secs(1000)), &keys, refreshed);
+        assert_eq!(seconds(&mut announcer, 1130), [1060, 1120]);
     }
 
     #[test]

@@ -1,37 +1,67 @@
-//! Taking a configuration: instances that stay the same are not touched, others stop, start or start anew.
+//! Taking a configuration: an instance that stays the same is not touched, one that changes goes on where it can, others
+//! stop, start or start anew, as [`crate::config::plan`] says.
+//!
+//! Order: first everything that is wanted is wanted, then what is no longer wanted is let go. So an address that moves from
+//! one MASTER to another stays where it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::instance::Instance;
+use super::addresses::Wanted;
+use super::announcer::Key;
+use super::instance::{HOLD_OFF_FIRST, Instance};
 use super::message::{FilterRow, Output, SocketId};
 use super::readiness::IPV6_LEAST_MTU;
-use super::report::Report;
+use super::report::{Reconfigured, Report};
 use super::snapshot::VrState;
 use super::{Agent, Phase};
-use crate::config::model::{Config, InstanceConfig, Transport};
+use crate::config::model::{AgentConfig, Config, InstanceConfig, Transport, VirtualAddress};
+use crate::config::plan::{self, Change};
 use crate::net::Family;
 use crate::time::Instant;
+use crate::vrrp::router::Event;
 
 impl Agent {
     pub(super) fn configure(&mut self, now: Instant, config: Config, out: &mut Vec<Output>) {
         if self.phase != Phase::Running {
             return;
         }
-        if let Some(router_id) = config.agent.router_id {
+        // Nothing is run as another user yet.
+        let AgentConfig { router_id, script_user: _ } = config.agent;
+        if let Some(router_id) = router_id {
             self.router_id = router_id;
         }
-        out.push(Output::Report(Report::Configured { instances: config.instances.len() }));
-        let gone: Vec<usize> = self
-            .by_name
-            .iter()
-            .filter(|(name, _)| !config.instances.contains_key(*name))
-            .map(|(_, number)| *number)
-            .collect();
-        for number in gone {
-            self.retire(now, number, out);
-        }
+        let (changes, counts) = self.changes(&config.instances);
+        out.push(Output::Report(if self.configured {
+            Report::Reconfigured(counts)
+        } else {
+            Report::Configured { instances: config.instances.len() }
+        }));
+        self.configured = true;
+        let (mut altered, mut added, mut let_go) = (Vec::new(), Vec::new(), Vec::new());
         for (name, wanted) in config.instances {
-            self.place(now, &name, wanted, out);
+            match changes.get(&name) {
+                None => {}
+                Some(Change::Changed(_)) => {
+                    if let Some(number) = self.by_name.get(&name).copied() {
+                        let_go.extend(self.change(now, number, wanted, out));
+                        altered.push(number);
+                    }
+                }
+                Some(Change::Kept | Change::Restarted(_) | Change::Added | Change::Removed) => {
+                    added.push((name, wanted));
+                }
+            }
+        }
+        for (number, key) in let_go {
+            self.let_go(now, number, key, out);
+        }
+        for (name, change) in &changes {
+            if let (Change::Restarted(_) | Change::Removed, Some(number)) = (change, self.by_name.get(name)) {
+                self.retire(now, *number, change, out);
+            }
+        }
+        for (name, wanted) in added {
+            self.place(now, &name, wanted);
         }
         self.index();
         self.timers.reset(self.instances.len());
@@ -43,38 +73,135 @@ impl Agent {
         } else {
             self.dump(out);
         }
+        for number in altered {
+            self.announce_change(now, number, out);
+        }
     }
 
-    fn retire(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
-        self.shut_down(now, number, VrState::Init, "no longer configured".to_owned(), out);
+    /// What becomes of the instances, without those that are kept, and how many there are of each kind.
+    fn changes(&self, wanted: &BTreeMap<String, InstanceConfig>) -> (BTreeMap<String, Change>, Reconfigured) {
+        let mut counts = Reconfigured::default();
+        let mut changes = BTreeMap::new();
+        for (name, change) in plan::instances(&self.running(), wanted) {
+            counts.count(&change);
+            if change != Change::Kept {
+                changes.insert(name.to_owned(), change);
+            }
+        }
+        (changes, counts)
+    }
+
+    /// The instances by name, as they are configured now.
+    pub(super) fn running(&self) -> BTreeMap<&str, &InstanceConfig> {
+        let named = self.by_name.iter();
+        named
+            .filter_map(|(name, number)| Some((name.as_str(), &self.instances.get(*number)?.config)))
+            .collect()
+    }
+
+    /// Gives an instance another configuration without stopping it. Answers what it holds and no longer wants.
+    fn change(
+        &mut self,
+        now: Instant,
+        number: usize,
+        wanted: InstanceConfig,
+        out: &mut Vec<Output>,
+    ) -> Vec<(usize, Key)> {
+        let keys = self.keys(&wanted);
+        let Some(instance) = self.instances.get_mut(number) else { return Vec::new() };
+        // What was refused may not be wanted any more.
+        instance.hold_off = None;
+        instance.next_hold_off = HOLD_OFF_FIRST;
+        instance.transmit.reconfigure(wanted.checksum);
+        let old = std::mem::replace(&mut instance.config, wanted);
+        // Without a place for every address it cannot stay, which is found out as for any other reason.
+        let (Some(place), Ok(keys)) = (&mut instance.place, keys) else { return Vec::new() };
+        let old_keys = std::mem::replace(&mut place.keys, keys.clone());
+        if !instance.router.is_master() {
+            return Vec::new();
+        }
+        let before: BTreeMap<Key, &VirtualAddress> =
+            old_keys.iter().copied().zip(old.all_addresses()).collect();
+        let after: BTreeMap<Key, VirtualAddress> =
+            keys.into_iter().zip(instance.config.all_addresses().cloned()).collect();
+        if old.garp != instance.config.garp {
+            let present = after.keys().filter(|key| self.addresses.is_present(**key)).copied();
+            self.announcer.change(now, &present.collect(), instance.config.garp);
+        }
+        for (key, address) in &after {
+            // One that is to be had in another form is missing until it is there in that form.
+            match before.get(key) {
+                Some(same) if *same == address => continue,
+                Some(_) if !self.addresses.is_present(*key) => {}
+                Some(_) | None => instance.missing += 1,
+            }
+            let wanted = Wanted { instance: number, address: address.clone() };
+            self.addresses.want(now, *key, wanted, self.world.address(key.0, key.1), out);
+        }
+        before.into_keys().filter(|key| !after.contains_key(key)).map(|key| (number, key)).collect()
+    }
+
+    /// An instance no longer wants an address; nothing happens if another one has come to want it meanwhile.
+    pub(super) fn let_go(&mut self, now: Instant, number: usize, key: Key, out: &mut Vec<Output>) {
+        if self.addresses.owner(key) != Some(number) {
+            return;
+        }
+        if let Some(instance) = self.instances.get_mut(number)
+            && !self.addresses.is_present(key)
+        {
+            instance.missing = instance.missing.saturating_sub(1);
+        }
+        self.announcer.cancel(key);
+        self.addresses.release(now, key, out);
+    }
+
+    /// The state machine takes the new parameters, and a MASTER tells the others what its adverts say now.
+    fn announce_change(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let Some(instance) = self.instances.get(number) else { return };
+        let settings = instance.settings();
+        self.drive(now, number, Event::Configure(settings), out);
+    }
+
+    fn retire(&mut self, now: Instant, number: usize, change: &Change, out: &mut Vec<Output>) {
+        let reason = match change {
+            Change::Restarted(_) => "its configuration makes it another virtual router",
+            Change::Kept | Change::Changed(_) | Change::Added | Change::Removed => "no longer configured",
+        };
+        self.shut_down(now, number, VrState::Init, reason.to_owned(), out);
         if let Some(instance) = self.instances.get_mut(number) {
             instance.retired = true;
-            self.by_name.remove(&*instance.subject.name);
         }
     }
 
-    fn place(&mut self, now: Instant, name: &str, wanted: InstanceConfig, out: &mut Vec<Output>) {
-        if let Some(number) = self.by_name.get(name).copied() {
-            if self.instances.get(number).is_some_and(|instance| instance.config == wanted) {
-                return;
-            }
-            self.retire(now, number, out);
+    /// A new instance, with a number of its own: that of one that is gone, so that they do not become more and more.
+    fn place(&mut self, now: Instant, name: &str, wanted: InstanceConfig) {
+        let instance = Instance::new(now, name, wanted);
+        let free = self.instances.iter().position(|instance| instance.retired);
+        let number = free.unwrap_or(self.instances.len());
+        match self.instances.get_mut(number) {
+            Some(place) => *place = instance,
+            None => self.instances.push(instance),
         }
-        self.by_name.insert(name.to_owned(), self.instances.len());
-        self.instances.push(Instance::new(now, name, wanted));
+        self.by_name.insert(name.to_owned(), number);
     }
 
     fn index(&mut self) {
+        self.by_name.retain(|name, number| {
+            let instance = self.instances.get(*number);
+            instance.is_some_and(|instance| !instance.retired && *instance.subject.name == **name)
+        });
         let running = || self.instances.iter().filter(|instance| !instance.retired);
         self.virtual_addresses = running()
-            .flat_map(|instance| instance.config.addresses.iter().chain(&instance.config.unadvertised))
+            .flat_map(|instance| instance.config.all_addresses())
             .map(|address| address.prefix.address())
             .collect::<BTreeSet<_>>();
         self.interfaces = running()
             .flat_map(|instance| {
                 let config = &instance.config;
-                let addresses = config.addresses.iter().chain(&config.unadvertised);
-                addresses.filter_map(|address| address.interface.as_ref()).chain([&config.interface])
+                config
+                    .all_addresses()
+                    .filter_map(|address| address.interface.as_ref())
+                    .chain([&config.interface])
             })
             .cloned()
             .collect();

@@ -16,7 +16,7 @@ use crate::time::Instant;
 use crate::vrrp::announce;
 use crate::vrrp::fields::Claim;
 use crate::vrrp::packet::Peek;
-use crate::vrrp::router::{Action, Event, State};
+use crate::vrrp::router::{Action, Event};
 
 impl Agent {
     /// A message came in.
@@ -73,19 +73,9 @@ impl Agent {
                 Rfc9568 => instance.counters.checksum_rfc9568 += 1,
                 Rfc5798 => instance.counters.checksum_rfc5798 += 1,
             }
-            let as_master = instance.is_master();
-            if instance.transmit.heard(instance.config.checksum, form, as_master) {
-                let subject = instance.subject.clone();
-                out.push(Output::Report(Report::ChecksumForm { subject, peer: heard.source, form }));
-            }
+            out.extend(instance.follows(now, heard.source, form).map(Output::Report));
         }
-        let before = instance.heard.replace((now, heard));
-        let news = before.is_none_or(|(_, old)| old.source != heard.source);
-        if let (State::Backup(_), Claim::Hold(priority), true) = (instance.router.state(), heard.claim, news)
-        {
-            let subject = instance.subject.clone();
-            out.push(Output::Report(Report::NewMaster { subject, peer: heard.source, priority }));
-        }
+        out.extend(instance.hears(now, heard).map(Output::Report));
         self.drive(now, number, Event::Heard(heard), out);
     }
 
@@ -135,8 +125,7 @@ impl Agent {
         let Some(place) = &instance.place else { return };
         instance.announced_at = Some(now);
         instance.missing = place.keys.len();
-        let all = instance.config.addresses.iter().chain(&instance.config.unadvertised);
-        for (key, address) in place.keys.iter().zip(all) {
+        for (key, address) in place.keys.iter().zip(instance.config.all_addresses()) {
             let wanted = Wanted { instance: number, address: address.clone() };
             self.addresses.want(now, *key, wanted, self.world.address(key.0, key.1), out);
         }
@@ -147,8 +136,7 @@ impl Agent {
         instance.reannounce_at = None;
         let keys = instance.place.as_ref().map_or(Vec::new(), |place| place.keys.clone());
         for key in keys {
-            self.announcer.cancel(key);
-            self.addresses.release(now, key, out);
+            self.let_go(now, number, key, out);
         }
     }
 

@@ -17,8 +17,8 @@ use super::trouble::TroubleLog;
 use crate::config::model::InstanceConfig;
 use crate::net::Family;
 use crate::time::Instant;
-use crate::vrrp::fields::{Interval, Priority, Version, master_down_interval};
-use crate::vrrp::router::{Cause, Heard, Router, Settings};
+use crate::vrrp::fields::{ChecksumForm, Claim, Interval, Priority, Version, master_down_interval};
+use crate::vrrp::router::{Cause, Heard, Router, Settings, State};
 
 /// How long an instance stays out after the kernel refused an address, the first time; doubles each time.
 pub(crate) const HOLD_OFF_FIRST: Duration = Duration::from_secs(10);
@@ -28,9 +28,9 @@ pub(crate) const HOLD_OFF_LONGEST: Duration = Duration::from_mins(5);
 pub(crate) const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 /// A contest is reported again no sooner than this.
 const CONTEST_REPORT_AFTER: Duration = Duration::from_mins(1);
-/// Reports about single addresses within [`ADDRESS_REPORT_WINDOW`].
-const ADDRESS_REPORTS: u8 = 8;
-const ADDRESS_REPORT_WINDOW: Duration = Duration::from_mins(1);
+/// Reports of one kind within [`REPORT_WINDOW`]: neither a thousand addresses nor a thousand peers must fill the log.
+const REPORTS: u8 = 8;
+const REPORT_WINDOW: Duration = Duration::from_mins(1);
 
 /// One instance.
 #[derive(Debug)]
@@ -59,8 +59,30 @@ pub(crate) struct Instance {
     /// No longer configured; the number is not used again.
     pub(crate) retired: bool,
     contest_reported: Option<Instant>,
-    address_reports: u8,
-    address_report_window: Instant,
+    address_reports: Budget,
+    peer_reports: Budget,
+    /// The master and the form of checksum that were last told.
+    told_master: Option<IpAddr>,
+    told_form: ChecksumForm,
+}
+
+/// How many reports of a kind were made lately.
+#[derive(Clone, Copy, Debug, Default)]
+struct Budget {
+    window: Instant,
+    made: u8,
+}
+
+impl Budget {
+    /// Whether one more may be made, which is then counted.
+    fn spend(&mut self, now: Instant) -> bool {
+        if now.since(self.window) >= REPORT_WINDOW {
+            *self = Budget { window: now, made: 0 };
+        }
+        let may = self.made < REPORTS;
+        self.made += u8::from(may);
+        may
+    }
 }
 
 /// Where an instance takes part.
@@ -74,21 +96,14 @@ pub(crate) struct Place {
 
 impl Instance {
     pub(crate) fn new(now: Instant, name: &str, config: InstanceConfig) -> Self {
-        let settings = Settings {
-            version: config.version,
-            priority: config.priority,
-            interval: config.interval,
-            preempt: config.preempt,
-            preempt_delay: config.preempt_delay,
-        };
+        let transmit = Transmit::new(config.checksum);
         Instance {
             subject: Subject {
                 name: Arc::from(name),
                 interface: config.interface.clone(),
                 vrid: config.vrid,
             },
-            router: Router::new(settings),
-            transmit: Transmit::new(config.checksum),
+            router: Router::new(settings(&config)),
             config,
             place: None,
             state: VrState::Init,
@@ -105,9 +120,17 @@ impl Instance {
             reannounce_at: None,
             retired: false,
             contest_reported: None,
-            address_reports: 0,
-            address_report_window: Instant::ZERO,
+            address_reports: Budget::default(),
+            peer_reports: Budget::default(),
+            told_master: None,
+            told_form: transmit.form(),
+            transmit,
         }
+    }
+
+    /// What the state machine goes by.
+    pub(crate) fn settings(&self) -> Settings {
+        settings(&self.config)
     }
 
     pub(crate) fn is_master(&self) -> bool {
@@ -169,7 +192,8 @@ impl Instance {
             }
             Cause::Overslept { silent } => (
                 VrState::Backup,
-                format!("this host did not run for {}: others have counted it out", span(silent)),
+                // At least: what it heard first when it ran again may have come long before.
+                format!("this host did not run for {} or longer: others have counted it out", span(silent)),
             ),
             Cause::ShutDown => self.leaving_because.take().unwrap_or((VrState::Init, "stopped".to_owned())),
         }
@@ -190,14 +214,45 @@ impl Instance {
         })
     }
 
-    /// Whether a report about one of its addresses may be made: a thousand of them must not fill the log.
+    /// Whether a report about one of its addresses may be made.
     pub(crate) fn may_report_address(&mut self, now: Instant) -> bool {
-        if now.since(self.address_report_window) >= ADDRESS_REPORT_WINDOW {
-            self.address_report_window = now;
-            self.address_reports = 0;
+        self.address_reports.spend(now)
+    }
+
+    /// It starts anew: whoever is MASTER is news again.
+    pub(crate) fn forget_peers(&mut self) {
+        self.heard = None;
+        self.told_master = None;
+    }
+
+    /// An advert came in, and nothing was done about it yet: the report if a BACKUP hears a master that was not told of.
+    /// Of several that take turns only some are told; when one is left, that one is.
+    pub(crate) fn hears(&mut self, now: Instant, heard: Heard) -> Option<Report> {
+        self.heard = Some((now, heard));
+        let news = self.told_master != Some(heard.source);
+        let report = match (self.router.state(), heard.claim) {
+            (State::Backup(_), Claim::Hold(priority)) if news => {
+                if !self.peer_reports.spend(now) {
+                    return None;
+                }
+                Some(Report::NewMaster { subject: self.subject.clone(), peer: heard.source, priority })
+            }
+            (State::Init | State::Backup(_) | State::Master(_), Claim::Hold(_) | Claim::Resign) => None,
+        };
+        self.told_master = Some(heard.source);
+        report
+    }
+
+    /// A peer sent a checksum of `form`: the report if that is what is sent from now on.
+    pub(crate) fn follows(&mut self, now: Instant, peer: IpAddr, form: ChecksumForm) -> Option<Report> {
+        let as_master = self.is_master();
+        self.transmit.heard(self.config.checksum, form, as_master);
+        let news = self.transmit.form() == form && self.told_form != form;
+        if !news || !self.peer_reports.spend(now) {
+            return None;
         }
-        self.address_reports = self.address_reports.saturating_add(1);
-        self.address_reports <= ADDRESS_REPORTS
+        self.told_form = form;
+        Some(Report::ChecksumForm { subject: self.subject.clone(), peer, form })
     }
 
     /// Stays out for a while, longer each time.
@@ -237,7 +292,7 @@ impl Instance {
     fn address_status(&self, present: impl Fn(Key) -> bool) -> Vec<AddressStatus> {
         let config = &self.config;
         let keys = self.place.as_ref().map_or(&[][..], |place| &place.keys[..]);
-        let all = config.addresses.iter().chain(&config.unadvertised).enumerate();
+        let all = config.all_addresses().enumerate();
         let status = |(number, address): (usize, &crate::config::model::VirtualAddress)| AddressStatus {
             address: address.prefix.to_string(),
             interface: address.interface.as_ref().unwrap_or(&config.interface).to_string(),
@@ -263,6 +318,16 @@ impl Instance {
             }),
             (VrState::Init | VrState::Backup | VrState::Master | VrState::Fault, _, _) => None,
         }
+    }
+}
+
+fn settings(config: &InstanceConfig) -> Settings {
+    Settings {
+        version: config.version,
+        priority: config.priority,
+        interval: config.interval,
+        preempt: config.preempt,
+        preempt_delay: config.preempt_delay,
     }
 }
 

@@ -28,12 +28,12 @@ pub enum Input<'a> {
     LinkGone(LinkIndex),
     /// An address appeared or changed.
     Address(LinkAddress),
-    /// An address is gone.
+    /// An address is gone. IPv4 may have the same address again, with a network of another length.
     AddressGone {
         /// Where it was.
         link: LinkIndex,
-        /// The address.
-        address: IpAddr,
+        /// The address and the length of its network part.
+        prefix: Prefix,
     },
     /// A socket asked for by [`Output::Listen`] is open, or is not.
     Listening {

@@ -8,6 +8,7 @@
 //! | [`message`] | the contract: inputs and outputs |
 //! | `world` | links and addresses as the kernel last told them |
 //! | `instance` | one virtual router and what is known about it |
+//! | `configure`, [`outlook`] | another configuration: taking it, and foreseeing what that does |
 //! | `readiness` | whether an instance can take part, and why not |
 //! | `receive`, `transmit` | checks on what comes in; bytes that go out |
 //! | [`addresses`] | desired against observed addresses |
@@ -22,6 +23,7 @@ mod configure;
 mod elect;
 mod instance;
 pub mod message;
+pub mod outlook;
 mod readiness;
 mod receive;
 pub mod report;
@@ -57,13 +59,15 @@ pub const STOP_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Agent {
     router_id: String,
+    /// Whether it has a configuration: a further one is told as a change.
+    configured: bool,
     phase: Phase,
     world: World,
     sockets: Sockets,
     addresses: Addresses,
     announcer: Announcer,
     timers: Timers,
-    /// By number; numbers stay.
+    /// By number. The number of one that is gone is given to the next new one.
     instances: Vec<Instance>,
     by_name: BTreeMap<String, usize>,
     /// Who a message is for: socket and VRID.
@@ -92,6 +96,7 @@ impl Agent {
     pub fn new(router_id: String) -> Self {
         Agent {
             router_id,
+            configured: false,
             phase: Phase::Running,
             world: World::default(),
             sockets: Sockets::default(),
@@ -129,12 +134,12 @@ impl Agent {
             Input::Link(link) => self.link_there(now, link, out),
             Input::LinkGone(index) => self.link_gone(now, index, out),
             Input::Address(address) => self.address_there(now, address, out),
-            Input::AddressGone { link, address } => self.address_gone(now, link, address, out),
+            Input::AddressGone { link, prefix } => self.address_gone(now, link, prefix, out),
             Input::Listening { socket, outcome } => self.listening(now, socket, outcome, out),
             Input::Applied { request, outcome } => {
-                if let Some((link, address)) = self.addresses.applied(now, request, outcome, out) {
+                if let Some((link, prefix)) = self.addresses.applied(now, request, outcome, out) {
                     // The kernel's event may still be under way; who looks meanwhile must not take it for there.
-                    self.world.apply(WorldEvent::AddressGone(link, address));
+                    self.world.apply(WorldEvent::AddressGone(link, prefix));
                 }
             }
             Input::SendFailed { socket, refusal } => self.send_failed(now, socket, refusal, out),
@@ -170,6 +175,7 @@ impl Agent {
         Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             router_id: self.router_id.clone(),
+            configuration: None,
             instances: numbers.map(|i| i.status(now, |key| self.addresses.is_present(key))).collect(),
             counters: self.counters.clone(),
         }

@@ -13,8 +13,8 @@ use super::sockets::Usable;
 use super::world::Event as WorldEvent;
 use super::{Agent, Phase};
 use crate::agent::addresses::ADDRESS_PROTOCOL;
-use crate::config::model::Transport;
-use crate::net::{Family, LinkIndex, LinkName, is_link_local};
+use crate::config::model::{InstanceConfig, Transport};
+use crate::net::{Family, LinkIndex, LinkName, Prefix, is_link_local};
 use crate::time::Instant;
 use crate::vrrp::router::{Event, State};
 
@@ -30,7 +30,7 @@ impl Agent {
     pub(super) fn compare_all(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.links_changed(now, out);
         for key in self.addresses.keys() {
-            self.addresses.observe(now, key, self.world.address(key.0, key.1), out);
+            self.look_at(now, key, out);
         }
         let tagged = |address: &&LinkAddress| address.protocol == ADDRESS_PROTOCOL;
         let ours: Vec<LinkAddress> = self.world.addresses().filter(tagged).cloned().collect();
@@ -60,9 +60,22 @@ impl Agent {
         if self.phase != Phase::Running {
             return;
         }
+        // Who cannot go on resigns by the socket that it still has: a link that was renamed carries that well.
+        for number in 0..self.instances.len() {
+            if self.instances.get(number).is_some_and(|instance| instance.router.state() != State::Init) {
+                self.leave_unready(now, number, out);
+            }
+        }
         self.update_sockets(out);
         for number in 0..self.instances.len() {
             self.evaluate(now, number, out);
+        }
+    }
+
+    fn leave_unready(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let readiness = self.instances.get(number).map(|instance| self.readiness_of(instance));
+        if let Some(Err((state, reason))) = readiness {
+            self.shut_down(now, number, state, reason, out);
         }
     }
 
@@ -73,9 +86,23 @@ impl Agent {
         }
         let concerns = known.is_some_and(|known| self.interfaces.contains(&known.name))
             || self.interfaces.contains(&link.name);
+        let moved = known.is_some_and(|known| known.mac != link.mac).then_some(link.index);
         self.world.apply(WorldEvent::Link(link));
         if concerns {
             self.links_changed(now, out);
+        }
+        if let Some(index) = moved {
+            self.hardware_moved(now, index);
+        }
+    }
+
+    /// A link has another hardware address, such as a bridge that got another port: neighbours still send to the old one.
+    fn hardware_moved(&mut self, now: Instant, link: LinkIndex) {
+        for number in 0..self.instances.len() {
+            let place = self.instances.get(number).and_then(|instance| instance.place.as_ref());
+            if place.is_some_and(|place| place.keys.iter().any(|key| key.0 == link)) {
+                self.announce_again(now, number);
+            }
         }
     }
 
@@ -91,10 +118,10 @@ impl Agent {
     pub(super) fn address_there(&mut self, now: Instant, address: LinkAddress, out: &mut Vec<Output>) {
         let key = (address.link, address.prefix.address());
         // A router's advertisement renews addresses every few seconds: that is no news.
-        let renewed = self.world.address(key.0, key.1) == Some(&address);
+        let renewed = self.world.exactly(address.link, address.prefix) == Some(&address);
         let ours = address.protocol == ADDRESS_PROTOCOL || self.addresses.is_ours(key);
         self.world.apply(WorldEvent::Address(address));
-        self.addresses.observe(now, key, self.world.address(key.0, key.1), out);
+        self.look_at(now, key, out);
         if !ours && !renewed {
             self.evaluate_sources(now, key, out);
         }
@@ -104,16 +131,26 @@ impl Agent {
         &mut self,
         now: Instant,
         link: LinkIndex,
-        address: IpAddr,
+        prefix: Prefix,
         out: &mut Vec<Output>,
     ) {
-        let key = (link, address);
+        let key = (link, prefix.address());
         let ours = self.addresses.is_ours(key);
-        self.world.apply(WorldEvent::AddressGone(link, address));
-        self.addresses.observe(now, key, None, out);
+        self.world.apply(WorldEvent::AddressGone(link, prefix));
+        self.look_at(now, key, out);
         if !ours {
             self.evaluate_sources(now, key, out);
         }
+    }
+
+    /// Compares one address with what the kernel has of it. What somebody else put there with a network of another length
+    /// neither stands for ours nor hides that ours is gone.
+    fn look_at(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
+        let known = match self.addresses.held_by_us(key) {
+            Some(prefix) => self.world.exactly(key.0, prefix),
+            None => self.world.address(key.0, key.1),
+        };
+        self.addresses.observe(now, key, known, out);
     }
 
     pub(super) fn listening(
@@ -172,7 +209,7 @@ impl Agent {
         if instance.retired || self.phase != Phase::Running {
             return;
         }
-        match self.readiness(instance) {
+        match self.readiness_of(instance) {
             Err((state, reason)) => self.shut_down(now, number, state, reason, out),
             Ok(place) => self.start(now, number, place, out),
         }
@@ -195,7 +232,7 @@ impl Agent {
             }
             Some(_) | None => {
                 instance.place = Some(place);
-                instance.heard = None;
+                instance.forget_peers();
                 self.drive(now, number, Event::Startup { primary }, out);
             }
         }
@@ -228,11 +265,19 @@ impl Agent {
         self.rearm(number);
     }
 
-    fn readiness(&self, instance: &Instance) -> Result<Place, NotReady> {
+    fn readiness_of(&self, instance: &Instance) -> Result<Place, NotReady> {
+        self.readiness(&instance.config, instance.hold_off.as_ref().map(|(_, reason)| reason))
+    }
+
+    /// Where an instance of this configuration takes part, unless it is held off for some reason.
+    pub(super) fn readiness(
+        &self,
+        config: &InstanceConfig,
+        hold_off: Option<&String>,
+    ) -> Result<Place, NotReady> {
         if !self.world.is_known() {
             return Err((VrState::Init, "waiting for the kernel's list of interfaces".to_owned()));
         }
-        let config = &instance.config;
         let link = self.usable_link(&config.interface)?;
         if config.family == Family::Ipv6
             && let Some(mtu) = self.world.link(link).map(|link| link.mtu).filter(|mtu| *mtu < IPV6_LEAST_MTU)
@@ -243,7 +288,7 @@ impl Agent {
             );
             return Err((VrState::Fault, reason));
         }
-        let keys = self.keys(instance)?;
+        let keys = self.keys(config)?;
         let socket = SocketId { link, family: config.family };
         match self.sockets.usable(socket) {
             Usable::Yes => {}
@@ -252,8 +297,8 @@ impl Agent {
                 return Err((VrState::Fault, format!("no VRRP socket on {}: {text}", config.interface)));
             }
         }
-        let primary = self.primary(instance, link).ok_or_else(|| Self::no_primary(instance))?;
-        if let Some((_, reason)) = &instance.hold_off {
+        let primary = self.primary(config, link).ok_or_else(|| Self::no_primary(config))?;
+        if let Some(reason) = hold_off {
             return Err((VrState::Fault, reason.clone()));
         }
         Ok(Place { socket, primary, keys })
@@ -270,21 +315,19 @@ impl Agent {
     }
 
     /// Where each address belongs.
-    fn keys(&self, instance: &Instance) -> Result<Vec<Key>, NotReady> {
-        let config = &instance.config;
+    pub(super) fn keys(&self, config: &InstanceConfig) -> Result<Vec<Key>, NotReady> {
         let place = |address: &crate::config::model::VirtualAddress| {
             let name = address.interface.as_ref().unwrap_or(&config.interface);
             Ok((self.usable_link(name)?, address.prefix.address()))
         };
-        config.addresses.iter().chain(&config.unadvertised).map(place).collect()
+        config.all_addresses().map(place).collect()
     }
 
     /// The source of adverts: the configured one if it is there, else the interface's own first address.
     ///
     /// A virtual address is never it (RFC 9568, section 7.2), except for an owner that has no other: adverts from an
     /// address that another router holds for now are dropped there by the kernel as its own.
-    fn primary(&self, instance: &Instance, link: LinkIndex) -> Option<IpAddr> {
-        let config = &instance.config;
+    fn primary(&self, config: &InstanceConfig, link: LinkIndex) -> Option<IpAddr> {
         if let Some(source) = config.source_address {
             return self.world.address(link, source).filter(|address| !address.tentative).map(|_| source);
         }
@@ -308,8 +351,7 @@ impl Agent {
         primary
     }
 
-    fn no_primary(instance: &Instance) -> NotReady {
-        let config = &instance.config;
+    fn no_primary(config: &InstanceConfig) -> NotReady {
         let reason = match (config.source_address, config.family) {
             (Some(source), _) => format!("source_address {source} is not on {}", config.interface),
             (None, Family::Ipv4) => format!(

@@ -3,11 +3,13 @@
 //! Logs, metrics and signals are renderings of these values; nobody else writes texts about the agent. A text says what
 //! happened, why, and where it helps what to do.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::snapshot::VrState;
 use super::trouble::Trouble;
+use crate::config::plan::Change;
 use crate::net::{Family, LinkName, Prefix};
 use crate::vrrp::fields::{ChecksumForm, Priority, Vrid};
 
@@ -35,6 +37,53 @@ pub struct Subject {
     pub interface: LinkName,
     /// Its identifier.
     pub vrid: Vrid,
+}
+
+/// How many instances a configuration touched, and how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reconfigured {
+    /// Not touched.
+    pub kept: usize,
+    /// Changed while they went on.
+    pub changed: usize,
+    /// Stopped and started anew.
+    pub restarted: usize,
+    /// New.
+    pub added: usize,
+    /// Gone.
+    pub removed: usize,
+}
+
+impl Reconfigured {
+    /// One more.
+    pub fn count(&mut self, change: &Change) {
+        *match change {
+            Change::Kept => &mut self.kept,
+            Change::Changed(_) => &mut self.changed,
+            Change::Restarted(_) => &mut self.restarted,
+            Change::Added => &mut self.added,
+            Change::Removed => &mut self.removed,
+        } += 1;
+    }
+}
+
+impl fmt::Display for Reconfigured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Reconfigured { kept, changed, restarted, added, removed } = *self;
+        let parts = [
+            (changed, "changed"),
+            (restarted, "restarted"),
+            (added, "added"),
+            (removed, "removed"),
+            (kept, "kept"),
+        ];
+        let words: Vec<String> = parts
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, word)| format!("{count} {word}"))
+            .collect();
+        f.write_str(&if words.is_empty() { "no instances".to_owned() } else { words.join(", ") })
+    }
 }
 
 /// A fact.
@@ -163,6 +212,8 @@ pub enum Report {
         /// How many instances it has.
         instances: usize,
     },
+    /// The agent took another configuration.
+    Reconfigured(Reconfigured),
     /// The agent leaves.
     Stopping,
     /// The agent is done; what it could not take away.
@@ -180,6 +231,7 @@ impl Report {
             Report::Transition { state: VrState::Fault, .. } => Severity::Error,
             Report::Transition { .. } => Severity::Notice,
             Report::NewMaster { .. } | Report::Configured { .. } | Report::Stopping => Severity::Info,
+            Report::Reconfigured(_) => Severity::Notice,
             Report::Contested { .. }
             | Report::Trouble { .. }
             | Report::AddressRestored { .. }
@@ -214,6 +266,7 @@ impl Report {
             | Report::SendFailed { .. }
             | Report::EventsMissed
             | Report::Configured { .. }
+            | Report::Reconfigured(_)
             | Report::Stopping
             | Report::Stopped { .. } => None,
         }
@@ -268,6 +321,7 @@ impl Report {
             }
             Report::Configured { instances: 1 } => "configured with 1 instance".to_owned(),
             Report::Configured { instances } => format!("configured with {instances} instances"),
+            Report::Reconfigured(counts) => format!("took another configuration: {counts}"),
             Report::Stopping => "stopping: handing over and taking the addresses away".to_owned(),
             Report::Stopped { left: 0 } => "stopped, no address left behind".to_owned(),
             Report::Stopped { left } => format!(
@@ -297,6 +351,7 @@ impl Report {
             Report::SendFailed { .. } => "17c6b9f2e8d04a3595ad3c0e4f7b80ff",
             Report::EventsMissed => "8af30c5d1e9b47629d7e2b6f04c81a10",
             Report::Configured { .. } => "be2d71f9a0c64e38876bd5f3e1490b21",
+            Report::Reconfigured(_) => "95c0d7e2a4b84f6189f1e3d2706bc154",
             Report::Stopping => "40e9c8b6d5f74a12b3a1f7d2690ce832",
             Report::Stopped { .. } => "d2f85a1e7b3c49608c4d9e0f6ab17943",
         }
@@ -333,6 +388,7 @@ impl Report {
             | Report::ForeignAddress { .. }
             | Report::EventsMissed
             | Report::Configured { .. }
+            | Report::Reconfigured(_)
             | Report::Stopping
             | Report::Stopped { .. } => {}
         }

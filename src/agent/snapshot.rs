@@ -13,10 +13,37 @@ pub struct Snapshot {
     pub version: String,
     /// What this host calls itself.
     pub router_id: String,
+    /// The configuration that it goes by; the agent itself does not know where that came from.
+    #[serde(default)]
+    pub configuration: Option<ConfigurationStatus>,
     /// Every instance, by name.
     pub instances: Vec<InstanceStatus>,
     /// Counters that belong to no instance.
     pub counters: AgentCounters,
+}
+
+/// The running configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigurationStatus {
+    /// The file that it is read from.
+    pub file: String,
+    /// SHA-256 of the text of all its layers, one after the other, in hexadecimal.
+    pub sha256: String,
+    /// When it was taken (RFC 3339).
+    pub loaded_at: String,
+    /// What came of the last reload; none where there was none yet.
+    pub last_reload: Option<ReloadStatus>,
+}
+
+/// What came of a reload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadStatus {
+    /// When (RFC 3339).
+    pub at: String,
+    /// Whether the configuration was taken; if not, the one before it goes on.
+    pub applied: bool,
+    /// What changed, or why it was refused.
+    pub text: String,
 }
 
 /// One instance.

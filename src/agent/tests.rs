@@ -64,6 +64,10 @@ fn address(text: &str, protocol: u8) -> LinkAddress {
     LinkAddress { link: ETH0, prefix, protocol, tentative: false, secondary: protocol != 0 }
 }
 
+fn gone(text: &str, length: u8) -> Input<'static> {
+    Input::AddressGone { link: ETH0, prefix: Prefix::new(ip(text), length).unwrap() }
+}
+
 /// An agent on a host; what it put out since the last look.
 struct Host {
     agent: Agent,
@@ -119,7 +123,7 @@ impl Host {
             }
             Change::Remove { prefix } => {
                 self.held.retain(|held| *held != prefix.address());
-                self.give(now, Input::AddressGone { link: ETH0, address: prefix.address() });
+                self.give(now, Input::AddressGone { link: ETH0, prefix: *prefix });
             }
         }
         self.give(now, Input::Applied { request, outcome: Ok(()) });
@@ -132,7 +136,10 @@ impl Host {
     }
 
     fn hear(&mut self, now: Instant, source: &str, claim: Claim) {
-        let source = ip(source);
+        self.hear_summed(now, ip(source), claim, ChecksumForm::Rfc5798);
+    }
+
+    fn hear_summed(&mut self, now: Instant, source: IpAddr, claim: Claim, form: ChecksumForm) {
         let advertisement = Advertisement {
             version: Version::V3,
             vrid: Vrid::new(51).unwrap(),
@@ -142,7 +149,7 @@ impl Host {
             auth: Auth::None,
         };
         let group = Family::Ipv4.vrrp_group();
-        let payload = advertisement.emit(source, group, ChecksumForm::Rfc5798);
+        let payload = advertisement.emit(source, group, form);
         let datagram = message::Datagram {
             socket: SOCKET,
             source,
@@ -220,7 +227,7 @@ fn an_address_that_somebody_removes_is_put_back_and_announced_without_a_change_o
     host.run_until(at(20_000));
     host.log.clear();
     host.held.clear();
-    host.give(at(20_001), Input::AddressGone { link: ETH0, address: ip("10.0.0.100") });
+    host.give(at(20_001), gone("10.0.0.100", 24));
     assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
     host.run_until(at(20_002));
     assert_eq!(host.take(is_frame).len(), 5);
@@ -253,7 +260,7 @@ fn faults_name_their_reason_and_end_by_themselves() {
     assert_eq!(host.reason(), "interface eth0 is down");
     host.give(at(4003), Input::Link(eth0()));
     assert_eq!(host.state(), VrState::Backup);
-    host.give(at(4004), Input::AddressGone { link: ETH0, address: ip("10.0.0.1") });
+    host.give(at(4004), gone("10.0.0.1", 24));
     assert!(host.reason().contains("no IPv4 address of its own"), "{}", host.reason());
     host.give(at(4005), Input::Address(address("10.0.0.1", 0)));
     assert_eq!(host.state(), VrState::Backup);
@@ -290,6 +297,34 @@ fn a_flood_of_losing_adverts_is_answered_ten_times_a_second_and_announced_once()
     assert_eq!(host.take(is_frame).len(), 5);
     assert_eq!(host.take(|output| matches!(output, Output::Report(_))).len(), 1);
     assert_eq!(host.state(), VrState::Master);
+}
+
+#[test]
+fn masters_and_checksums_that_take_turns_do_not_fill_the_log_and_the_last_one_is_told() {
+    use ChecksumForm::{Rfc5798, Rfc9568};
+    let mut host = Host::start(config(instance(100)));
+    for n in 0..10_000_u64 {
+        let now = at(n);
+        let source = IpAddr::from([10, 0, 1, u8::try_from(n % 200).unwrap()]);
+        host.hear_summed(now, source, hold(150), if n % 2 == 0 { Rfc5798 } else { Rfc9568 });
+    }
+    let told = host.take(|output| matches!(output, Output::Report(_)));
+    assert!((4..=16).contains(&told.len()), "{} lines in ten seconds", told.len());
+    for n in 0..100 {
+        host.run_until(at(10_000 + n * 1000));
+        host.hear_summed(at(10_000 + n * 1000), ip("10.0.0.2"), hold(150), Rfc9568);
+    }
+    let peer = ip("10.0.0.2");
+    let told = host.take(|output| matches!(output, Output::Report(_)));
+    let is_news = |report: &Report| matches!(report, Report::NewMaster { peer: of, .. } if *of == peer);
+    let is_form = |report: &Report| matches!(report, Report::ChecksumForm { peer: of, form: Rfc9568, .. } if *of == peer);
+    let count = |which: &dyn Fn(&Report) -> bool| {
+        told.iter().filter(|output| matches!(output, Output::Report(report) if which(report))).count()
+    };
+    assert_eq!(count(&is_news), 1, "{told:?}");
+    assert!(count(&is_form) <= 1, "{told:?}");
+    assert_eq!(host.agent.snapshot(at(110_000)).instances[0].checksum.as_deref(), Some("rfc9568"));
+    assert_eq!(host.state(), VrState::Backup);
 }
 
 #[test]
@@ -384,6 +419,36 @@ fn the_same_address_with_another_prefix_is_somebody_elses() {
 }
 
 #[test]
+fn a_second_network_length_of_an_address_comes_and_goes_without_effect() {
+    let mut host = Host::start(config(instance(100)));
+    host.run_until(at(20_000));
+    for text in ["10.0.0.1", "10.0.0.100"] {
+        host.log.clear();
+        let twin = LinkAddress { prefix: Prefix::host(ip(text)), ..address(text, 0) };
+        host.give(at(20_001), Input::Address(twin));
+        host.give(at(20_002), gone(text, 32));
+        assert_eq!(host.take(|_| true), [], "{text}");
+        assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
+    }
+}
+
+#[test]
+fn an_address_that_somebody_removes_is_put_back_though_its_twin_stays() {
+    let mut host = Host::start(config(instance(100)));
+    host.run_until(at(20_000));
+    let twin = LinkAddress { prefix: Prefix::host(ip("10.0.0.100")), ..address("10.0.0.100", 0) };
+    host.give(at(20_001), Input::Address(twin));
+    host.log.clear();
+    host.held.clear();
+    host.give(at(20_002), gone("10.0.0.100", 24));
+    assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
+    // And with the end of the twin alone nothing is to be put back.
+    host.log.clear();
+    host.give(at(20_003), gone("10.0.0.100", 32));
+    assert_eq!(host.take(|_| true), []);
+}
+
+#[test]
 fn links_that_no_instance_names_concern_nobody() {
     let mut host = Host::start(config(instance(100)));
     host.run_until(at(4000));
@@ -398,4 +463,30 @@ fn links_that_no_instance_names_concern_nobody() {
     host.give(at(4004), Input::Link(other));
     host.give(at(4005), Input::Link(eth0()));
     assert_eq!(host.state(), VrState::Backup);
+}
+
+#[test]
+fn a_master_whose_link_is_renamed_resigns_before_its_socket_is_closed() {
+    let mut host = Host::start(config(instance(100)));
+    host.run_until(at(4000));
+    host.log.clear();
+    host.give(at(4001), Input::Link(Link { name: LinkName::new("lan0").unwrap(), ..eth0() }));
+    let order = host.take(|output| is_send(output) || matches!(output, Output::Unlisten(_)));
+    let [Output::Send { payload, .. }, Output::Unlisten(SOCKET)] = &order[..] else { panic!("{order:?}") };
+    assert_eq!((payload[2], host.held.len()), (0, 0));
+    assert_eq!(host.reason(), "interface eth0 does not exist");
+}
+
+#[test]
+fn another_hardware_address_of_the_link_is_announced() {
+    let mut host = Host::start(config(instance(100)));
+    host.run_until(at(20_000));
+    host.log.clear();
+    let mac = MacAddr([2, 0, 0, 0, 0, 9]);
+    host.give(at(20_001), Input::Link(Link { mac: Some(mac), ..eth0() }));
+    host.run_until(at(20_002));
+    let frames = host.take(is_frame);
+    assert_eq!(frames.len(), 5);
+    assert!(frames.iter().all(|frame| matches!(frame, Output::Frame { bytes, .. } if bytes[6..12] == mac.0)));
+    assert_eq!(host.state(), VrState::Master);
 }

@@ -35,6 +35,15 @@ impl Transmit {
         Transmit { form, others_in_a_row: 0, cached: None, messages: Vec::new() }
     }
 
+    /// What the adverts say is another thing now. The form that was learned stays where it may still be learned.
+    pub(crate) fn reconfigure(&mut self, checksum: Checksum) {
+        if let Checksum::Only(form) = checksum {
+            self.form = form;
+        }
+        self.others_in_a_row = 0;
+        self.cached = None;
+    }
+
     /// The form sent now.
     pub(crate) fn form(&self) -> ChecksumForm {
         self.form

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 
 use super::addresses::ADDRESS_PROTOCOL;
 use super::message::{Link, LinkAddress, Observed};
-use crate::net::{Family, LinkIndex, LinkName, is_link_local};
+use crate::net::{Family, LinkIndex, LinkName, Prefix, is_link_local};
 
 /// Events kept for replay on a dump that is under way; beyond it another dump is asked for.
 const REPLAY_LIMIT: usize = 1024;
@@ -19,7 +19,7 @@ pub(crate) enum Event {
     Link(Link),
     LinkGone(LinkIndex),
     Address(LinkAddress),
-    AddressGone(LinkIndex, IpAddr),
+    AddressGone(LinkIndex, Prefix),
 }
 
 /// What is known of the host.
@@ -27,8 +27,9 @@ pub(crate) enum Event {
 pub(crate) struct World {
     links: BTreeMap<LinkIndex, Link>,
     by_name: BTreeMap<LinkName, LinkIndex>,
-    /// With the order in which the kernel told of them: the first address of a subnet is its primary.
-    addresses: BTreeMap<(LinkIndex, IpAddr), (u64, LinkAddress)>,
+    /// With the order in which the kernel told of them: the first address of a subnet is its primary. By prefix, because
+    /// IPv4 can have an address twice, with networks of different lengths.
+    addresses: BTreeMap<(LinkIndex, Prefix), (u64, LinkAddress)>,
     next_order: u64,
     dump: Dump,
     known: bool,
@@ -112,8 +113,8 @@ impl World {
                 self.addresses.retain(|(link, _), _| *link != index);
             }
             Event::Address(address) => self.set_address(address),
-            Event::AddressGone(link, address) => {
-                self.addresses.remove(&(link, address));
+            Event::AddressGone(link, prefix) => {
+                self.addresses.remove(&(link, prefix));
             }
         }
     }
@@ -142,18 +143,8 @@ impl World {
     }
 
     fn set_address(&mut self, address: LinkAddress) {
-        let key = (address.link, address.prefix.address());
-        let known = self.addresses.get(&key);
-        // An address can be there twice, with networks of different lengths. Ours is the one that matters here: the
-        // other is neither to be removed nor to hide it.
-        if known.is_some_and(|(_, known)| {
-            known.prefix != address.prefix
-                && known.protocol == ADDRESS_PROTOCOL
-                && address.protocol != ADDRESS_PROTOCOL
-        }) {
-            return;
-        }
-        let order = known.map_or(self.next_order, |(order, _)| *order);
+        let key = (address.link, address.prefix);
+        let order = self.addresses.get(&key).map_or(self.next_order, |(order, _)| *order);
         self.next_order += 1;
         self.addresses.insert(key, (order, address));
     }
@@ -168,9 +159,20 @@ impl World {
         self.links.get(&index)
     }
 
-    /// An address of a link.
+    /// An address of a link. Where it is there twice, with networks of different lengths, ours, else the older.
     pub(crate) fn address(&self, link: LinkIndex, address: IpAddr) -> Option<&LinkAddress> {
-        self.addresses.get(&(link, address)).map(|(_, known)| known)
+        let whole = Prefix::host(address);
+        let shortest = Prefix::new(address, 0).unwrap_or(whole);
+        self.addresses
+            .range((link, shortest)..=(link, whole))
+            .map(|(_, (order, known))| (known.protocol != ADDRESS_PROTOCOL, *order, known))
+            .min_by_key(|(foreign, order, _)| (*foreign, *order))
+            .map(|(_, _, known)| known)
+    }
+
+    /// An address of a link with a network of this very length.
+    pub(crate) fn exactly(&self, link: LinkIndex, prefix: Prefix) -> Option<&LinkAddress> {
+        self.addresses.get(&(link, prefix)).map(|(_, known)| known)
     }
 
     /// Every address.
@@ -187,9 +189,10 @@ impl World {
         global: bool,
         eligible: impl Fn(&LinkAddress) -> bool,
     ) -> Option<IpAddr> {
-        let range = (link, IpAddr::V4(0.into()))..=(link, IpAddr::V6(u128::MAX.into()));
+        let (first, last) = (IpAddr::V4(0.into()), IpAddr::V6(u128::MAX.into()));
+        let first = Prefix::new(first, 0).unwrap_or(Prefix::host(first));
         self.addresses
-            .range(range)
+            .range((link, first)..=(link, Prefix::host(last)))
             .map(|(_, (order, address))| (address.secondary, *order, address))
             .filter(|(_, _, address)| match address.prefix.address() {
                 IpAddr::V4(v4) => family == Family::Ipv4 && !v4.is_loopback(),
@@ -275,11 +278,30 @@ mod tests {
         let mut world = World::default();
         assert!(world.want_dump());
         world.apply(Event::Address(address(2, "10.0.0.1")));
-        world.apply(Event::AddressGone(LinkIndex(2), "10.0.0.2".parse().unwrap()));
+        world.apply(Event::AddressGone(LinkIndex(2), address(2, "10.0.0.2").prefix));
         let stale = Observed { links: vec![link(2, "eth0")], addresses: vec![address(2, "10.0.0.2")] };
         assert!(!world.replace(stale));
         assert!(world.address(LinkIndex(2), "10.0.0.1".parse().unwrap()).is_some());
         assert!(world.address(LinkIndex(2), "10.0.0.2".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn an_address_that_is_there_twice_goes_one_at_a_time() {
+        let mut world = World::default();
+        let (first, second) = (address(2, "10.0.0.1"), "10.0.0.1".parse().unwrap());
+        let second = LinkAddress { prefix: Prefix::host(second), ..first.clone() };
+        let known = |world: &World| world.address(LinkIndex(2), first.prefix.address()).cloned();
+        world.apply(Event::Address(first.clone()));
+        world.apply(Event::Address(second.clone()));
+        assert_eq!(known(&world), Some(first.clone()), "the older");
+        let ours = LinkAddress { protocol: ADDRESS_PROTOCOL, ..second.clone() };
+        world.apply(Event::Address(ours.clone()));
+        assert_eq!(known(&world), Some(ours), "ours before the older");
+        world.apply(Event::AddressGone(LinkIndex(2), second.prefix));
+        assert_eq!(known(&world), Some(first.clone()));
+        assert_eq!(world.primary(LinkIndex(2), Family::Ipv4, false, |_| true), Some(first.prefix.address()));
+        world.apply(Event::AddressGone(LinkIndex(2), first.prefix));
+        assert_eq!(known(&world), None);
     }
 
     #[test]

@@ -6,9 +6,12 @@
 //! Fails: every command answers with an exit code or a failure, which is said once, here. A reader that closes
 //! standard output early (`| head`) has had enough: that is no failure.
 
+mod ask;
 mod completions;
 mod demo;
+mod import;
 mod output;
+mod plan;
 mod run;
 mod schema;
 mod status;
@@ -39,7 +42,10 @@ struct Cli {
 enum Command {
     Run(run::RunArgs),
     Validate(validate::ValidateArgs),
+    Plan(plan::PlanArgs),
+    Reload(plan::ReloadArgs),
     Status(status::StatusArgs),
+    Import(import::ImportArgs),
     Demo(demo::DemoArgs),
     Schema(schema::SchemaArgs),
     Completions(completions::CompletionsArgs),
@@ -48,11 +54,11 @@ enum Command {
 /// `--runtime-dir`, the same for the agent and for every command that asks it.
 #[derive(Debug, Args)]
 struct RuntimeDir {
-    /// Directory of the agent's socket
+    /// Directory of the agent's sockets
     #[arg(
         long = "runtime-dir",
         value_name = "DIR",
-        help = "Directory of the agent's socket [default: $RUNTIME_DIRECTORY, else /run/failover]"
+        help = "Directory of the agent's sockets [default: $RUNTIME_DIRECTORY, else /run/failover]"
     )]
     given: Option<PathBuf>,
 }
@@ -130,7 +136,10 @@ pub fn main() -> ExitCode {
     let outcome = match &cli.command {
         Command::Run(args) => run::run(args),
         Command::Validate(args) => validate::run(args),
+        Command::Plan(args) => plan::plan(args),
+        Command::Reload(args) => plan::reload(args),
         Command::Status(args) => status::run(args),
+        Command::Import(args) => import::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Schema(args) => schema::run(args),
         Command::Completions(args) => completions::run(args),

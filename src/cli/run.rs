@@ -21,15 +21,15 @@ pub(super) struct RunArgs {
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let color = output::wants_color(&io::stderr());
-    match config::load(&args.config) {
+    match config::load(&args.config, config::Purpose::Run) {
         Err(diagnostics) => {
             output::complain_plainly(&diagnostics.render(color));
             Ok(Exit::InvalidConfig)
         }
         Ok(loaded) => {
             output::complain_plainly(&loaded.warnings.render(color));
-            let options = RunOptions { runtime_dir: args.runtime_dir.path() };
-            daemon::run(loaded.config, &options).map_err(|error| Failure::new(error.to_string()))?;
+            let options = RunOptions { config: args.config.clone(), runtime_dir: args.runtime_dir.path() };
+            daemon::run(loaded, &options).map_err(|error| Failure::new(error.to_string()))?;
             Ok(Exit::Fine)
         }
     }

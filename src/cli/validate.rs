@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::{DEFAULT_CONFIG, Exit, Failure, output};
-use crate::config::{self, Diagnostics};
+use crate::config::{self, Diagnostics, Purpose};
 
 /// Check a configuration and say everything that is wrong with it; touches nothing
 #[derive(Debug, Args)]
@@ -22,6 +22,9 @@ pub(super) struct ValidateArgs {
     /// Treat warnings as errors
     #[arg(long)]
     deny_warnings: bool,
+    /// Print the effective configuration, each setting with its origin: file and line, variable, or default
+    #[arg(long, conflicts_with = "format")]
+    show: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -31,9 +34,12 @@ enum Format {
 }
 
 pub(super) fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
-    let (diagnostics, instances) = match config::load(&args.file) {
-        Ok(loaded) => (loaded.warnings, Some(loaded.config.instances.len())),
-        Err(diagnostics) => (diagnostics, None),
+    let (diagnostics, instances, shown) = match config::load(&args.file, Purpose::Validate) {
+        Ok(loaded) => {
+            let shown = args.show.then(|| loaded.show());
+            (loaded.warnings, Some(loaded.config.instances.len()), shown)
+        }
+        Err(diagnostics) => (diagnostics, None, None),
     };
     let valid = instances.is_some() && !(args.deny_warnings && diagnostics.warnings() > 0);
     match args.format {
@@ -41,7 +47,7 @@ pub(super) fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
         Format::Text => {
             output::complain_plainly(&diagnostics.render(output::wants_color(&io::stderr())));
             match instances {
-                Some(count) if valid => output::answer(&verdict(args, count))?,
+                Some(count) if valid => output::answer(&shown.unwrap_or_else(|| verdict(args, count)))?,
                 Some(_) => output::complain("the configuration is valid, but warnings are denied"),
                 None => {}
             }

@@ -4,7 +4,6 @@
 
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Diagnostics, Place};
-use super::formats;
 use super::keys;
 use super::model::Password;
 use super::reader::{self, Table};
@@ -12,7 +11,28 @@ use super::tree::Entry;
 use super::words;
 
 /// Brings the content of a password file: the only thing that reading a configuration needs besides its text.
-pub type ReadSecret<'a> = &'a mut dyn FnMut(&str) -> Result<Secret, String>;
+///
+/// It is given what `password_file` says: an absolute path, or a name without a slash, which is that of a credential
+/// (systemd.exec(5), `LoadCredential=`).
+pub type ReadSecret<'a> = &'a mut dyn FnMut(&str) -> Result<Secret, SecretProblem>;
+
+/// Why there is no content of a password file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretProblem {
+    /// In words.
+    pub why: String,
+    /// Whether the configuration may be good all the same: credentials are there for the service alone, and who only
+    /// validates a file is not the service.
+    pub elsewhere: bool,
+}
+
+impl SecretProblem {
+    /// A file that cannot be read.
+    #[must_use]
+    pub fn new(why: impl Into<String>) -> Self {
+        SecretProblem { why: why.into(), elsewhere: false }
+    }
+}
 
 /// The content of a password file.
 #[derive(Clone, PartialEq, Eq)]
@@ -88,12 +108,31 @@ fn from_text(entry: &Entry, problems: &mut Diagnostics) -> Option<Password> {
 
 fn from_file(entry: &Entry, read_secret: ReadSecret<'_>, problems: &mut Diagnostics) -> Option<Password> {
     let path = reader::string("password_file", &entry.node, problems)?;
-    formats::path(keys::row(keys::AUTH, "password_file"), &entry.node, problems)?;
+    let is_credential = !path.value.contains('/');
+    if !path.value.starts_with('/') && (!is_credential || path.value.is_empty()) {
+        let message = "`password_file` must be an absolute path, or the name of a systemd credential";
+        problems.push(
+            Diagnostic::error(Code::BadValue, &path.place, message).label(if path.value.is_empty() {
+                "empty"
+            } else {
+                "does not begin with a slash"
+            }),
+        );
+        return None;
+    }
+    let what = if is_credential { "credential" } else { "password file" };
     let secret = match read_secret(path.value) {
         Ok(secret) => secret,
-        Err(why) => {
-            let message = format!("the password file cannot be used: {why}");
-            problems.push(Diagnostic::error(Code::BadPassword, &path.place, message).label("this file"));
+        Err(SecretProblem { why, elsewhere: true }) => {
+            let message = format!("the {what} cannot be checked here: {why}");
+            let label = format!("this {what}");
+            problems.push(Diagnostic::warning(Code::SecretUnseen, &path.place, message).label(label));
+            return Some(Password([0; 8]));
+        }
+        Err(SecretProblem { why, elsewhere: false }) => {
+            let message = format!("the {what} cannot be used: {why}");
+            let label = format!("this {}", if is_credential { "credential" } else { "file" });
+            problems.push(Diagnostic::error(Code::BadPassword, &path.place, message).label(label));
             return None;
         }
     };

@@ -40,7 +40,7 @@ codes! {
     WrongType = "F0014", "A value has the wrong type.";
     OutOfRange = "F0015", "A number or a duration is outside its range.";
     BadValue = "F0016", "A value cannot be read as what it should be.";
-    BadName = "F0017", "An instance, a check or a group cannot have that name.";
+    BadName = "F0017", "A name is not possible.";
     DuplicateVrid = "F0100", "Two instances use one virtual router ID on one interface and family.";
     MixedFamilies = "F0101", "The advertised addresses of an instance mix IPv4 and IPv6.";
     Version2Ipv6 = "F0102", "Version 2 of VRRP has no IPv6.";
@@ -76,6 +76,12 @@ codes! {
     LoneMember = "F0206", "A group has only one member.";
     MembersDiffer = "F0207", "The members of a group differ in what decides who becomes MASTER.";
     OddCommand = "F0208", "The path of a program holds white space.";
+    SecretUnseen = "F0220", "A password cannot be checked here.";
+    Brace = "F0300", "A brace in a keepalived configuration has no partner.";
+    OpenQuote = "F0301", "A quoted string in a keepalived configuration does not end.";
+    NoInclude = "F0302", "A file that a keepalived configuration includes cannot be had.";
+    BadSequence = "F0303", "A `~SEQ` or `~LST` of a keepalived configuration cannot be read.";
+    TooMuch = "F0304", "The definitions of a keepalived configuration never end, or make too much.";
 }
 
 impl fmt::Display for Code {

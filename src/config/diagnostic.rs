@@ -3,6 +3,7 @@
 //! Owns: the sources that were read, the places in them, and which parts of them are secret. Never: reads a file, prints.
 //! `render` turns a [`Diagnostics`] into text or JSON.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::code::Code;
@@ -37,6 +38,12 @@ pub struct Place {
     pub source: usize,
     /// Bytes of its text.
     pub span: Range<usize>,
+}
+
+impl Place {
+    fn key(&self) -> (usize, usize, usize) {
+        (self.source, self.span.start, self.span.end)
+    }
 }
 
 /// A text that was read.
@@ -129,6 +136,10 @@ pub struct Diagnostics {
     list: Vec<Diagnostic>,
     errors: usize,
     warnings: usize,
+    /// Places that several readers read: the same thing is told of them only once.
+    once: BTreeSet<(usize, usize, usize)>,
+    /// Whether all are kept, however many.
+    all: bool,
 }
 
 impl Diagnostics {
@@ -136,6 +147,13 @@ impl Diagnostics {
     #[must_use]
     pub fn new(sources: Vec<Source>) -> Self {
         Diagnostics { sources, ..Diagnostics::default() }
+    }
+
+    /// Keeps all of them, however many: for programs, no person reads so many.
+    #[must_use]
+    pub(super) fn keep_all(mut self) -> Self {
+        self.all = true;
+        self
     }
 
     /// A single one about `source` as a whole, which could not be read at all.
@@ -148,13 +166,28 @@ impl Diagnostics {
 
     /// One more; beyond [`MOST`] it is counted and forgotten.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        if self.is_told(&diagnostic) {
+            return;
+        }
         match diagnostic.severity {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
         }
-        if self.list.len() < MOST {
+        if self.all || self.list.len() < MOST {
             self.list.push(diagnostic);
         }
+    }
+
+    /// From now on the same kind of thing is told only once of each of these places.
+    pub(super) fn tell_once(&mut self, places: &[Place]) {
+        self.once.extend(places.iter().map(Place::key));
+    }
+
+    fn is_told(&self, diagnostic: &Diagnostic) -> bool {
+        let Some(place) = diagnostic.place.as_ref().filter(|place| self.once.contains(&place.key())) else {
+            return false;
+        };
+        self.list.iter().any(|told| told.code == diagnostic.code && told.place.as_ref() == Some(place))
     }
 
     /// What must not be shown of source number `source`.
@@ -168,7 +201,7 @@ impl Diagnostics {
 
     /// Puts them in the order of the text; those about a whole source come first.
     pub fn sort(&mut self) {
-        self.list.sort_by_key(|one| one.place.as_ref().map(|at| (at.source, at.span.start, at.span.end)));
+        self.list.sort_by_key(|one| one.place.as_ref().map(Place::key));
     }
 
     /// The texts.

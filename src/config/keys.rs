@@ -142,7 +142,7 @@ pub const FILE_KEYS: &[Key] = &[
 
     key(AUTH, "type", Kind::Word(words::AUTH_WORDS), Preset::Required, "The kind of authentication."),
     key(AUTH, "password", Kind::Text(texts::PASSWORD), NONE, "The password."),
-    key(AUTH, "password_file", Kind::Text(texts::PATH), NONE, "File that holds the password."),
+    key(AUTH, "password_file", Kind::Text(texts::SECRET_FILE), NONE, "File that holds the password, or the systemd credential that does."),
 
     key(GARP, "repeat", integer(1, 20), Preset::Integer(5), "Announcements per address and burst."),
     key(GARP, "delay", duration(s(0), hours(1)), Preset::Duration(s(5)), "Time to the second burst after a takeover; \"0s\" for no second one."),
@@ -165,7 +165,7 @@ pub const FILE_KEYS: &[Key] = &[
     key(GROUP, "units", Kind::Table(UNITS), NONE, "Units that are started when the group enters a state and stopped when it leaves it."),
 
     key(CHECK, "interval", duration(ms(50), hours(1)), Preset::Duration(s(1)), "Time between two runs of the probe."),
-    key(CHECK, "timeout", duration(ms(10), hours(1)), Preset::Duration(s(1)), "How long a run may take; at most the interval, which it is by default where that is shorter."),
+    key(CHECK, "timeout", duration(ms(10), hours(1)), Preset::AtMost { span: s(1), key: "interval" }, "How long a run may take; at most the interval."),
     key(CHECK, "fall", integer(1, 100), Preset::ByProbe { polled: 3, driven: 1 }, "Failures in a row that make the check failing."),
     key(CHECK, "rise", integer(1, 100), Preset::ByProbe { polled: 2, driven: 1 }, "Successes in a row that make it passing."),
     key(CHECK, "initial", Kind::Word(words::INITIAL_WORDS), Preset::Word("unknown"), "The verdict before there is one."),
@@ -232,7 +232,7 @@ pub const FILE_KEYS: &[Key] = &[
 ];
 
 /// A key that a later version will have: `(table, key)`. The top level is the table "".
-pub const LATER_KEYS: &[(&str, &str)] = &[("", "defaults"), (AGENT, "metrics_listen")];
+pub const LATER_KEYS: &[(&str, &str)] = &[(AGENT, "metrics_listen")];
 
 /// The keys of `table`.
 pub(super) fn of(table: &str) -> &'static [Key] {

@@ -106,6 +106,13 @@ pub enum Preset {
     },
     /// A span of time.
     Duration(Duration),
+    /// A span of time, or what another key of the table is set to where that is shorter.
+    AtMost {
+        /// The span.
+        span: Duration,
+        /// The key that bounds it.
+        key: &'static str,
+    },
     /// A number of bytes.
     Size(u64),
     /// A word or a text.
@@ -210,7 +217,7 @@ impl Key {
     #[must_use]
     pub fn literal(&self) -> Option<String> {
         match self.default {
-            Preset::Required | Preset::Nothing(_) | Preset::ByProbe { .. } => None,
+            Preset::Required | Preset::Nothing(_) | Preset::ByProbe { .. } | Preset::AtMost { .. } => None,
             Preset::Boolean(value) => Some(value.to_string()),
             Preset::Integer(number) => Some(number.to_string()),
             Preset::Duration(span) => Some(format!("\"{}\"", say(span))),
@@ -238,6 +245,7 @@ impl Key {
             Preset::ByProbe { polled, driven } => {
                 format!("{polled}, or {driven} for {}", keys::DRIVEN.join(", "))
             }
+            Preset::AtMost { span, key } => format!("\"{}\", or the {key} if shorter", say(span)),
             Preset::Boolean(_)
             | Preset::Integer(_)
             | Preset::Duration(_)

@@ -2,15 +2,19 @@
 //!
 //! | step | in |
 //! |---|---|
-//! | a file's bytes (the only place that reads files) | `load` |
+//! | the bytes of files and variables (the only place that reads them) | `load` |
 //! | TOML with the place of every key and value, syntax errors, secrets | `tree` |
+//! | file, drop-ins and environment laid over each other | `layers` |
 //! | every key with its type, range and default, and the schema made from that | [`keys`], `kind`, `words`, `texts`, `schema` |
-//! | each table: known keys, types, ranges | `reader`, `instance`, `address`, `auth`, `hooks`, `group`, `health` |
+//! | each table: known keys, types, ranges | `reader`, `instance`, `address`, `auth`, `hooks`, `group`, `health`, `named` |
 //! | strings with an inner form, mistakes at their very part | `formats`, `size` |
 //! | what keys must be to each other, and instances, checks and groups to one another | `check` |
 //! | what is read and not done yet: an error | `not_yet` |
 //! | the legal values | [`model`] |
+//! | the effective configuration with its origins | `show` |
+//! | what changes from one configuration to another | [`plan`] |
 //! | diagnostics as values, as text, as JSON | [`diagnostic`], `render` |
+//! | keepalived's configuration to ours | [`import`] |
 //!
 //! Every error is collected, not the first only. Nothing is both wrong and silently corrected: what cannot be done as
 //! written is an error, what does nothing is a warning. Passwords appear in no diagnostic.
@@ -25,24 +29,30 @@ mod formats;
 mod group;
 mod health;
 mod hooks;
+pub mod import;
 mod instance;
 pub mod keys;
 mod kind;
+mod layers;
 mod load;
 pub mod model;
+mod named;
 mod not_yet;
 mod parse;
+pub mod plan;
 mod reader;
 mod render;
 mod schema;
+mod show;
 mod size;
 mod texts;
 mod tree;
 mod words;
 
-pub use auth::{ReadSecret, Secret};
+pub use auth::{ReadSecret, Secret, SecretProblem};
 pub use diagnostic::Diagnostics;
-pub use load::{LONGEST_FILE, Loaded, load};
+pub use layers::Layer;
+pub use load::{LONGEST_FILE, Purpose, Surroundings, load, load_in, read_text};
 pub use model::Config;
-pub use parse::{parse, parse_all, parse_with};
+pub use parse::{Loaded, parse, parse_all, parse_layers, parse_with};
 pub use schema::schema;

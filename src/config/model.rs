@@ -81,6 +81,13 @@ pub struct InstanceConfig {
     pub units: Units,
 }
 
+impl InstanceConfig {
+    /// Every address that moves with it: the advertised ones first, in configured order.
+    pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
+        self.addresses.iter().chain(&self.unadvertised)
+    }
+}
+
 /// An address that moves with the instance.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct VirtualAddress {

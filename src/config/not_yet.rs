@@ -22,10 +22,13 @@ pub(super) fn not_yet(root: &Entries, problems: &mut Diagnostics) {
         }
     }
     let mut told = BTreeSet::new();
-    for (_, instance) in inner(root, "instance") {
+    let inherited = root.get_key_value("defaults");
+    for (_, instance) in inner(root, "instance").chain(inherited) {
         let Value::Table(entries) = &instance.node.value else { continue };
         for (key, what) in OF_AN_INSTANCE {
-            let Some(entry) = entries.get(key) else { continue };
+            let says_something =
+                |entry: &&Entry| !matches!(&entry.node.value, Value::Table(inner) if inner.is_empty());
+            let Some(entry) = entries.get(key).filter(says_something) else { continue };
             // What all instances inherit is one use.
             if told.insert((entry.key.source, entry.key.span.start)) {
                 refuse(&entry.key, key, what, problems);

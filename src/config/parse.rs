@@ -1,6 +1,9 @@
-//! One text to a configuration. Pure: what a password file holds is asked of the caller.
+//! Texts to a configuration. Pure: what a password file holds is asked of the caller.
+//!
+//! Owns: the top level, `[agent]`, `[defaults]` and who inherits from it. Fails: with every
+//! diagnostic at once, in the order of the layers and of the text; only syntax errors come alone.
 
-use super::auth::{ReadSecret, Secret};
+use super::auth::{ReadSecret, Secret, SecretProblem};
 use super::check;
 use super::code::Code;
 use super::diagnostic::{Diagnostic, Diagnostics, Place, Severity, Source};
@@ -9,65 +12,103 @@ use super::group::GroupDraft;
 use super::health::CheckDraft;
 use super::instance::Draft;
 use super::keys::{self, Key};
-use super::load::Loaded;
+use super::layers::{self, Layer};
 use super::model::{AgentConfig, Config, UserName};
+use super::named::{self, CHECKS, GROUPS, INSTANCES};
 use super::not_yet::not_yet;
 use super::reader::{self, Table};
-use super::texts;
-use super::tree::{self, Entries, Entry, Value};
+use super::tree::{Entries, Entry, Node, Value};
+
+/// A configuration that can be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// What somebody should look at; warnings only. Its sources are the layers, in order.
+    pub warnings: Diagnostics,
+    /// The layers as one tree, before defaults.
+    pub(super) root: Entries,
+}
 
 /// Reads `text`, which messages call `name`. A `password_file` cannot be read this way and is an error.
 pub fn parse(text: &str, name: &str) -> Result<Loaded, Diagnostics> {
-    let mut unreadable = |_: &str| Err::<Secret, _>("no file can be read here".to_owned());
+    let mut unreadable = |_: &str| Err::<Secret, _>(SecretProblem::new("no file can be read here"));
     parse_with(text, name, &mut unreadable)
 }
 
 /// Reads `text`, which messages call `name`; `read_secret` brings the content of password files. What this version does
 /// not do yet is an error.
 pub fn parse_with(text: &str, name: &str, read_secret: ReadSecret<'_>) -> Result<Loaded, Diagnostics> {
-    whole(text, name, read_secret, not_yet)
+    parse_layers(&[Layer::file(name, text)], read_secret)
 }
 
-/// The same for all that can be read, whether this version does it or not.
+/// Reads `layers`, each over those before it; `read_secret` brings the content of password files.
+pub fn parse_layers(layers: &[Layer], read_secret: ReadSecret<'_>) -> Result<Loaded, Diagnostics> {
+    parse_into(sources_of(layers), layers, read_secret, not_yet)
+}
+
+/// The same for one text and all that can be read, whether this version does it or not.
 pub fn parse_all(text: &str, name: &str, read_secret: ReadSecret<'_>) -> Result<Loaded, Diagnostics> {
-    whole(text, name, read_secret, |_, _| {})
+    let layers = [Layer::file(name, text)];
+    parse_into(sources_of(&layers), &layers, read_secret, |_, _| {})
 }
 
-fn whole(
-    text: &str,
-    name: &str,
+/// The same for another part of the program, which wants every diagnostic, however many.
+pub(super) fn parse_keeping_all(text: &str) -> Result<Loaded, Diagnostics> {
+    let mut unreadable = |_: &str| Err::<Secret, _>(SecretProblem::new("no file can be read here"));
+    let layers = [Layer::file("", text)];
+    parse_into(sources_of(&layers).keep_all(), &layers, &mut unreadable, not_yet)
+}
+
+fn sources_of(layers: &[Layer]) -> Diagnostics {
+    let sources = layers.iter().map(|layer| Source::new(layer.name.as_str(), layer.text.as_str()));
+    Diagnostics::new(sources.collect())
+}
+
+fn parse_into(
+    mut problems: Diagnostics,
+    layers: &[Layer],
     read_secret: ReadSecret<'_>,
     gate: fn(&Entries, &mut Diagnostics),
 ) -> Result<Loaded, Diagnostics> {
-    let tree = tree::read(text, 0);
-    let mut problems = Diagnostics::new(vec![Source::new(name, text)]);
-    problems.hide(0, tree.secrets);
-    let config = if tree.errors.is_empty() {
-        let config = read(&tree.root, read_secret, &mut problems);
-        gate(&tree.root, &mut problems);
+    let mut roots = Vec::new();
+    for (number, layer) in layers.iter().enumerate() {
+        let tree = layer.read(number);
+        problems.hide(number, tree.secrets);
+        for error in tree.errors {
+            problems.push(error);
+        }
+        roots.push(tree.root);
+    }
+    let root = layers::merge(&roots);
+    let config = if problems.errors() == 0 {
+        let config = read(&root, read_secret, &mut problems);
+        gate(&root, &mut problems);
         config
     } else {
         // Half a tree would bring errors about what is only missing from it.
-        tree.errors.into_iter().for_each(|error| problems.push(error));
         Config::default()
     };
     problems.sort();
-    if problems.errors() > 0 { Err(problems) } else { Ok(Loaded { config, warnings: problems }) }
+    if problems.errors() > 0 { Err(problems) } else { Ok(Loaded { config, warnings: problems, root }) }
 }
 
 fn read(root: &Entries, mut read_secret: ReadSecret<'_>, problems: &mut Diagnostics) -> Config {
     let start = Place { source: 0, span: 0..0 };
     let mut top = Table::new("", "the configuration".to_owned(), start, root);
     let agent = top.take("agent").map(|entry| agent(entry, problems)).unwrap_or_default();
+    let defaults = top.take("defaults").and_then(|entry| defaults(entry, &mut read_secret, problems));
     let checks = top.take("check");
     let instances = top.take("instance");
     let groups = top.take("group");
     top.finish(problems);
-    let checks = named(&CHECKS, checks, problems, CheckDraft::read);
-    let drafts = named(&INSTANCES, instances, problems, |name, table, problems| {
+    let none = Entries::new();
+    let checks = named::read(&CHECKS, checks, &none, problems, CheckDraft::read);
+    let defaults = defaults.unwrap_or(&none);
+    let drafts = named::read(&INSTANCES, instances, defaults, problems, |name, table, problems| {
         Draft::read(name, table, &mut read_secret, problems)
     });
-    let groups = named(&GROUPS, groups, problems, GroupDraft::read);
+    let groups = named::read(&GROUPS, groups, &none, problems, GroupDraft::read);
     if drafts.is_empty() && problems.errors() == 0 {
         let message = "no instances are configured: the agent would have nothing to do";
         let hint = "an instance begins with [instance.NAME]; see failover.toml(5)";
@@ -84,6 +125,60 @@ fn read(root: &Entries, mut read_secret: ReadSecret<'_>, problems: &mut Diagnost
     config.groups = groups.iter().map(|draft| (draft.name.clone(), check::group(draft))).collect();
     config.checks = checks.into_iter().filter_map(|draft| Some((draft.name, draft.config?))).collect();
     config
+}
+
+/// The keys that all instances inherit. What is wrong with one of them is told here, once, whoever inherits it.
+fn defaults<'e>(
+    entry: &'e Entry,
+    read_secret: &mut ReadSecret<'_>,
+    problems: &mut Diagnostics,
+) -> Option<&'e Entries> {
+    let hint = "write [defaults] and below it keys of instances, such as advert_interval = \"100ms\"";
+    let entries = reader::table("defaults", &entry.node, hint, problems)?;
+    let table = Table::new(keys::INSTANCE, "[defaults]".to_owned(), entry.key.clone(), entries).partial();
+    Draft::read("[defaults]", table, read_secret, problems);
+    problems.tell_once(&places(entries));
+    Some(entries)
+}
+
+/// Every place in a table.
+fn places(entries: &Entries) -> Vec<Place> {
+    let mut all = Vec::new();
+    for entry in entries.values() {
+        all.push(entry.key.clone());
+        all.extend(node_places(&entry.node));
+    }
+    all
+}
+
+fn node_places(node: &Node) -> Vec<Place> {
+    let mut all = vec![node.place.clone()];
+    match &node.value {
+        Value::Table(inner) => all.extend(places(inner)),
+        Value::Array(items) => all.extend(items.iter().flat_map(node_places)),
+        Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime => {}
+    }
+    all
+}
+
+/// Tables of an instance that are one thing and are not joined with the default, but replace it.
+const WHOLE: [&str; 1] = ["auth"];
+
+/// `own` with what it does not say itself taken from `defaults`, tables key by key.
+pub(super) fn inherit(own: &Entries, defaults: &Entries) -> Entries {
+    let mut entries = own.clone();
+    for (key, default) in defaults {
+        let Some(entry) = entries.get_mut(key) else {
+            entries.insert(key.clone(), default.clone());
+            continue;
+        };
+        if let (Value::Table(inner), Value::Table(below)) = (&mut entry.node.value, &default.node.value)
+            && !WHOLE.contains(&key.as_str())
+        {
+            *inner = inherit(inner, below);
+        }
+    }
+    entries
 }
 
 fn agent(entry: &Entry, problems: &mut Diagnostics) -> AgentConfig {
@@ -125,90 +220,4 @@ fn router_id(row: &Key, entry: &Entry, problems: &mut Diagnostics) -> Option<Str
     let message = format!("`router_id` must be {least} to {most} bytes without control characters");
     problems.push(Diagnostic::error(Code::BadValue, &text.place, message).label("cannot be a name"));
     None
-}
-
-/// A table of tables with names.
-struct Named {
-    /// Its key.
-    key: &'static str,
-    /// The keys of each.
-    table: &'static str,
-    /// What each is, with an article.
-    one: &'static str,
-    /// What they are.
-    many: &'static str,
-}
-
-const CHECKS: Named = Named { key: "check", table: keys::CHECK, one: "a check", many: "checks" };
-const INSTANCES: Named =
-    Named { key: "instance", table: keys::INSTANCE, one: "an instance", many: "instances" };
-const GROUPS: Named = Named { key: "group", table: keys::GROUP, one: "a group", many: "groups" };
-
-/// What `read` makes of each of them, in the order of the file, so that the second of two is the one that comes later.
-fn named<T>(
-    named: &Named,
-    entry: Option<&Entry>,
-    problems: &mut Diagnostics,
-    mut read: impl FnMut(&str, Table<'_>, &mut Diagnostics) -> T,
-) -> Vec<T> {
-    let Some(entry) = entry else { return Vec::new() };
-    let hint = format!("{} have names: write [{}.NAME]", named.many, named.key);
-    let Some(tables) = reader::table(named.key, &entry.node, &hint, problems) else { return Vec::new() };
-    let mut in_order: Vec<(&String, &Entry)> = tables.iter().collect();
-    in_order.sort_by_key(|(_, entry)| (entry.key.source, entry.key.span.start));
-    let mut drafts = Vec::new();
-    for (name, entry) in in_order {
-        check_name(named, name, entry, problems);
-        let Value::Table(entries) = &entry.node.value else {
-            no_table(named, name, entry, problems);
-            continue;
-        };
-        if is_inner_table(named, name, entries) {
-            no_table(named, name, entry, problems);
-            continue;
-        }
-        let table = Table::new(named.table, format!("{} `{name}`", named.key), entry.key.clone(), entries);
-        drafts.push(read(name, table, problems));
-    }
-    drafts
-}
-
-/// Whether what stands where a name belongs is an inner table such as `garp`: by its name, and by the keys in it.
-fn is_inner_table(named: &Named, name: &str, entries: &Entries) -> bool {
-    let is_key = |table: &str, key: &str| keys::names(table).any(|known| known == key);
-    let any_of = |table: &str| entries.keys().any(|key| is_key(table, key));
-    is_key(named.table, name) && any_of(name) && !any_of(named.table)
-}
-
-/// A key directly under `[instance]` or the like: most likely the name was forgotten.
-fn no_table(named: &Named, name: &str, entry: &Entry, problems: &mut Diagnostics) {
-    let Named { key, table, one, many } = named;
-    let known = keys::names(table).any(|key| key == name);
-    let (place, message) = if known {
-        (&entry.key, format!("`{name}` stands outside of any {key}"))
-    } else {
-        (&entry.node.place, format!("{key} `{name}` must be a table, not {}", entry.node.value.kind()))
-    };
-    let diagnostic = Diagnostic::error(Code::WrongType, place, message)
-        .label(format!("not {one}"))
-        .hint(format!("{many} have names: write [{key}.NAME]"));
-    problems.push(diagnostic);
-}
-
-fn check_name(named: &Named, name: &str, entry: &Entry, problems: &mut Diagnostics) {
-    if formats::is_name(name) {
-        return;
-    }
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let label = if name.is_empty() {
-        "empty".to_owned()
-    } else if name.len() > texts::NAME.most {
-        format!("longer than {} bytes", texts::NAME.most)
-    } else if !name.chars().all(legal) {
-        "letters of ASCII, digits and - _ . are possible".to_owned()
-    } else {
-        "must begin with a letter, a digit or _".to_owned()
-    };
-    let message = format!("{} cannot have this name", named.one);
-    problems.push(Diagnostic::error(Code::BadName, &entry.key, message).label(label));
 }

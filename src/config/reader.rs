@@ -42,12 +42,20 @@ pub(super) struct Table<'t> {
     place: Place,
     entries: &'t Entries,
     taken: Vec<&'static str>,
+    /// It may lack what is required: others complete it.
+    partial: bool,
 }
 
 impl<'t> Table<'t> {
     /// The table `entries`, which messages call `name` and which begins at `place`.
     pub(super) fn new(kind: &'static str, name: String, place: Place, entries: &'t Entries) -> Self {
-        Table { kind, rows: keys::of(kind), name, place, entries, taken: Vec::new() }
+        let rows = keys::of(kind);
+        Table { kind, rows, name, place, entries, taken: Vec::new(), partial: false }
+    }
+
+    /// The same, but it may lack what is required.
+    pub(super) fn partial(self) -> Self {
+        Table { partial: true, ..self }
     }
 
     /// Where it begins.
@@ -78,7 +86,7 @@ impl<'t> Table<'t> {
     /// The entry of `key`; complains when there is none.
     pub(super) fn require(&mut self, key: &'static str, problems: &mut Diagnostics) -> Option<&'t Entry> {
         let entry = self.take(key);
-        if entry.is_none() {
+        if entry.is_none() && !self.partial {
             let row = self.row(key);
             let message = format!("{} lacks `{key}`", self.name);
             let diagnostic = Diagnostic::error(Code::MissingKey, &self.place, message)
@@ -118,7 +126,7 @@ impl<'t> Table<'t> {
         let row = self.row(key);
         match (self.look(key, problems), row.default) {
             (Some(entry), _) => duration(row, &entry.node, problems),
-            (None, Preset::Duration(value)) => Some(self.preset(value)),
+            (None, Preset::Duration(value) | Preset::AtMost { span: value, .. }) => Some(self.preset(value)),
             (None, _) => None,
         }
     }
@@ -253,6 +261,11 @@ pub(super) fn number<N: TryFrom<i64>>(row: &Key, node: &Node, problems: &mut Dia
     fits.map(|value| At { value, place: node.place.clone() })
 }
 
+/// The span of time that `text` says.
+pub(super) fn span(text: &str) -> Option<Duration> {
+    jiff::fmt::friendly::SpanParser::new().parse_unsigned_duration(text).ok()
+}
+
 /// A span of time within the range of `row`.
 pub(super) fn duration(row: &Key, node: &Node, problems: &mut Diagnostics) -> Option<At<Duration>> {
     let key = row.name;
@@ -260,7 +273,7 @@ pub(super) fn duration(row: &Key, node: &Node, problems: &mut Diagnostics) -> Op
         no_duration(key, node, problems);
         return None;
     };
-    let Ok(span) = jiff::fmt::friendly::SpanParser::new().parse_unsigned_duration(text) else {
+    let Some(span) = span(text) else {
         problems.push(not_a_duration(key, text, node));
         return None;
     };

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::diagnostic::{Diagnostic, Diagnostics, Place, Severity, Source};
 
 /// What stands in place of a secret, whatever its length.
-const MASK: &str = "********";
+pub(super) const MASK: &str = "********";
 
 /// Places at most this many lines apart are shown as one piece of text.
 const NEAR: usize = 12;
@@ -63,6 +63,18 @@ impl Diagnostics {
             let _ = write!(summary, "; only the first {kept} are shown");
         }
         Some(summary)
+    }
+
+    /// The first one in a line: `PATH:LINE:COLUMN: MESSAGE`.
+    #[must_use]
+    pub fn first_line(&self) -> Option<String> {
+        let first = self.list().first()?;
+        let message = harmless(&first.message);
+        let at = first.place.as_ref().and_then(|place| self.position(place, ""));
+        Some(match at {
+            Some(at) => format!("{}:{}:{}: {message}", at.file, at.line, at.column),
+            None => message,
+        })
     }
 
     /// All of them as a document for programs. `valid` is the verdict.
@@ -276,6 +288,9 @@ fn near(a: &Mark<'_>, b: &Mark<'_>) -> bool {
 
 fn snippet<'a>(piece: &[Mark<'a>], shown: &'a [Shown]) -> Option<Element<'a>> {
     let source = shown.get(piece.first()?.source)?;
+    if source.text.is_empty() {
+        return Some(annotate_snippets::Origin::path(source.name.as_str()).into());
+    }
     let first = piece.iter().map(|mark| mark.lines.0).min()?;
     let last = piece.iter().map(|mark| mark.lines.1).max()?;
     let (start, text) = source.excerpt(first, last);

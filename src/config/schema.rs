@@ -1,8 +1,9 @@
 //! The configuration's JSON Schema (draft 2020-12), made from the table of keys, for editors and for whoever writes
 //! configurations by program.
 //!
-//! It takes everything that the reader takes, and refuses what can be refused by looking at one value: unknown keys, wrong
-//! types, missing keys, words and numbers out of range. The reader is stricter.
+//! It takes every whole configuration that the reader takes, and refuses what can be refused by looking at one value: unknown keys, wrong
+//! types, missing keys, words and numbers out of range. The reader is stricter. A drop-in by itself may lack what the file
+//! below it has.
 
 use serde_json::{Map, Value, json};
 
@@ -61,8 +62,22 @@ pub fn schema() -> Value {
             "instance": names(texts::NAME, &reference(INSTANCE)),
             "group": names(texts::NAME, &reference(GROUP)),
         },
+        "allOf": keys::of(INSTANCE).iter().filter(|row| is_required(row)).map(instances_have).collect::<Vec<_>>(),
         "$defs": tables,
     })
+}
+
+fn is_required(row: &Key) -> bool {
+    row.default == Preset::Required
+}
+
+/// That every instance has a key, itself or from `[defaults]`.
+fn instances_have(row: &Key) -> Value {
+    let has = json!({ "required": [row.name] });
+    json!({ "anyOf": [
+        { "required": ["defaults"], "properties": { "defaults": has } },
+        { "properties": { "instance": { "additionalProperties": has } } },
+    ] })
 }
 
 /// The name of a table's definition: `instance` for `instance.NAME`.
@@ -74,21 +89,18 @@ fn reference(table: &'static str) -> Value {
     json!({ "$ref": format!("#/$defs/{}", title(table)) })
 }
 
-/// What holds for instances that do not say otherwise: their keys, none of them required.
+/// What holds for instances that do not say otherwise.
 fn defaults() -> Value {
-    let mut object = object(INSTANCE, "Keys of an instance that all instances inherit.");
-    if let Value::Object(members) = &mut object {
-        members.remove("required");
-    }
-    object
+    object(INSTANCE, "Keys of an instance that all instances inherit.")
 }
 
 fn object(table: &'static str, doc: &str) -> Value {
     let rows = keys::of(table);
     let properties: Map<String, Value> =
         rows.iter().map(|row| (row.name.to_owned(), property(row))).collect();
-    let required: Vec<&str> =
-        rows.iter().filter(|row| row.default == Preset::Required).map(|row| row.name).collect();
+    // What an instance must have it can inherit: the whole schema sees to that.
+    let must_have = |row: &&Key| is_required(row) && row.table != INSTANCE;
+    let required: Vec<&str> = rows.iter().filter(must_have).map(|row| row.name).collect();
     let mut object = json!({
         "description": doc,
         "type": "object",
@@ -134,7 +146,7 @@ fn property(row: &Key) -> Value {
 
 fn default(row: &Key) -> Option<Value> {
     match row.default {
-        Preset::Required | Preset::Nothing(_) | Preset::ByProbe { .. } => None,
+        Preset::Required | Preset::Nothing(_) | Preset::ByProbe { .. } | Preset::AtMost { .. } => None,
         Preset::Boolean(value) => Some(json!(value)),
         Preset::Integer(number) => Some(json!(number)),
         Preset::Word(word) => Some(json!(word)),

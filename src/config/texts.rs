@@ -46,6 +46,13 @@ pub(super) const LABEL: &Text = &text("string", "strings", (1, 15), "^[^ \\t\\n]
 pub(super) const PASSWORD: &Text = &text("string", "strings", (1, 8), "");
 /// The path of a file from the root.
 pub(super) const PATH: &Text = &text("absolute path", "absolute paths", (1, LONGEST_PATH), "^/");
+/// The path of a file that holds a secret, or the name of a credential (systemd.exec(5), `LoadCredential=`).
+pub(super) const SECRET_FILE: &Text = &text(
+    "absolute path or credential name",
+    "absolute paths or credential names",
+    (1, LONGEST_PATH),
+    "^(/|[^/]+$)",
+);
 /// A user of the host, as useradd(8) would name one.
 pub(super) const USER: &Text = &text("user name", "user names", (1, 32), "^[A-Za-z_][A-Za-z0-9_.-]*\\$?$");
 /// A unit of systemd; the longest name is its `UNIT_NAME_MAX` less the terminating zero.

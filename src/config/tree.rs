@@ -17,7 +17,7 @@ use super::keys;
 pub(super) type Entries = BTreeMap<String, Entry>;
 
 /// A key and what it is set to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     /// Where the key stands; for a table with a header, its name in the header.
     pub(super) key: Place,
@@ -26,14 +26,14 @@ pub(super) struct Entry {
 }
 
 /// A value and its place.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) place: Place,
     pub(super) value: Value,
 }
 
 /// A value of TOML.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value {
     String(String),
     /// `None`: beyond 64 bits.
@@ -50,6 +50,11 @@ impl Value {
     /// The text of a string.
     pub(super) fn text(&self) -> Option<&str> {
         if let Value::String(text) = self { Some(text) } else { None }
+    }
+
+    /// The entries of a table.
+    pub(super) fn table(&self) -> Option<&Entries> {
+        if let Value::Table(entries) = self { Some(entries) } else { None }
     }
 
     /// A number as it would be written, whole or not.
@@ -87,9 +92,8 @@ pub(super) struct Tree {
 /// Reads `text`, which is source number `source`.
 pub(super) fn read(text: &str, source: usize) -> Tree {
     let (parsed, problems) = DeTable::parse_recoverable(text);
-    let root = entries(parsed.get_ref(), source);
-    let mut secrets = Vec::new();
-    find_secrets(&root, Within::Top, &mut secrets);
+    let root = entries(parsed.get_ref(), At { source, offset: 0 });
+    let mut secrets = secrets_of(&root);
     if !problems.is_empty() {
         secrets.extend(secrets_by_eye(text));
     }
@@ -97,15 +101,46 @@ pub(super) fn read(text: &str, source: usize) -> Tree {
     Tree { root, errors, secrets: merge(secrets) }
 }
 
-fn entries(table: &DeTable<'_>, source: usize) -> Entries {
+/// Reads `text`, a value of TOML that begins at byte `offset` of source number `source`. What is no value is a string as it
+/// stands: a variable of the environment is not quoted.
+pub(super) fn read_value(text: &str, offset: usize, source: usize) -> Node {
+    let place = Place { source, span: offset..offset + text.len() };
+    let value = match DeValue::parse(text) {
+        Ok(value) => convert(value.get_ref(), At { source, offset }),
+        Err(_) => Value::String(text.to_owned()),
+    };
+    Node { place, value }
+}
+
+/// The values in `root` that must not be shown.
+pub(super) fn secrets_of(root: &Entries) -> Vec<Range<usize>> {
+    let mut secrets = Vec::new();
+    find_secrets(root, Within::Top, &mut secrets);
+    merge(secrets)
+}
+
+/// Where a text stands: its source, and the byte that it begins at.
+#[derive(Clone, Copy)]
+struct At {
+    source: usize,
+    offset: usize,
+}
+
+impl At {
+    fn place(self, span: Range<usize>) -> Place {
+        Place { source: self.source, span: span.start + self.offset..span.end + self.offset }
+    }
+}
+
+fn entries(table: &DeTable<'_>, at: At) -> Entries {
     let entry = |(key, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| Entry {
-        key: Place { source, span: key.span() },
-        node: Node { place: Place { source, span: value.span() }, value: convert(value.get_ref(), source) },
+        key: at.place(key.span()),
+        node: Node { place: at.place(value.span()), value: convert(value.get_ref(), at) },
     };
     table.iter().map(|(key, value)| (key.get_ref().to_string(), entry((key, value)))).collect()
 }
 
-fn convert(value: &DeValue<'_>, source: usize) -> Value {
+fn convert(value: &DeValue<'_>, at: At) -> Value {
     match value {
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Integer(number) => Value::Integer(i64::from_str_radix(number.as_str(), number.radix()).ok()),
@@ -115,13 +150,10 @@ fn convert(value: &DeValue<'_>, source: usize) -> Value {
         DeValue::Array(items) => Value::Array(
             items
                 .iter()
-                .map(|item| Node {
-                    place: Place { source, span: item.span() },
-                    value: convert(item.get_ref(), source),
-                })
+                .map(|item| Node { place: at.place(item.span()), value: convert(item.get_ref(), at) })
                 .collect(),
         ),
-        DeValue::Table(table) => Value::Table(entries(table, source)),
+        DeValue::Table(table) => Value::Table(entries(table, at)),
     }
 }
 

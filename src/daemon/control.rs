@@ -1,11 +1,14 @@
-//! The runtime directory: one agent at a time in it, and a socket that tells what the agent is doing.
+//! The runtime directory: one agent at a time in it, and two sockets: one that tells everybody what the agent is doing, and
+//! one through which its owner and root ask it for something.
 //!
-//! Owns the lock, the socket and the threads behind it. Whoever connects gets the agent's state as one JSON document,
-//! and the connection ends; nothing is read from it. Each connection has a time limit, and so has their number.
-//! Fails when another agent has the directory, or when it cannot be written.
+//! Owns the lock, the sockets and the threads behind them. Whoever connects to the first gets the agent's state as one JSON
+//! document, and nothing is read from it; to the second one sends one line, a [`Request`], and gets one [`Answer`]. Each
+//! connection has a time limit, and so has their number. Fails when another agent has the directory, or when it cannot
+//! be written.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -16,27 +19,56 @@ use std::thread;
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::{Deserialize, Serialize};
+use socket2::Socket;
 
+use super::alone;
 use super::engine::Query;
 use super::log::Log;
+use super::reload::{Answer, Reloader};
 use crate::agent::report::Severity;
 use crate::os::clock;
 use crate::os::process::Waker;
 use crate::os::queue::Queue;
 use crate::time::Instant;
 
-/// Name of the socket in the runtime directory.
-const SOCKET: &str = "status.sock";
+/// Name of the socket in the runtime directory that tells the state.
+pub const STATUS_SOCKET: &str = "status.sock";
+/// Name of the socket in the runtime directory that takes requests.
+pub const CONTROL_SOCKET: &str = "control.sock";
 /// Name of the lock in the runtime directory.
 const LOCK: &str = "lock";
-/// Connections served at once; more are closed unanswered.
+/// Connections served at once by each socket; more are closed unanswered.
 const CONNECTIONS: usize = 4;
-/// Time for one connection, from the question to the last byte.
+/// Time for one question, from the connection to the last byte; for a request from its answer to the last byte.
 const LIMIT: Duration = Duration::from_secs(4);
-/// Stack of the threads.
+/// Longest request, in bytes.
+const LONGEST_REQUEST: u64 = 16 << 10;
+/// Stack of the threads that answer questions.
 const STACK: usize = 128 << 10;
+/// Stack of the threads that read configurations.
+const REQUEST_STACK: usize = 1 << 20;
 /// Pause after an accept that failed: most likely for want of descriptors, and those come back.
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// Something that the agent's owner or root asks for: one line of JSON. Keys are added, never renamed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "lowercase")]
+pub enum Request {
+    /// Read the configuration again and take it.
+    Reload {
+        /// Whether texts in the answer are for a terminal.
+        color: bool,
+    },
+    /// Tell what a reload would do.
+    Plan {
+        /// Another file than the agent's own, as an absolute path.
+        file: Option<PathBuf>,
+        /// Whether texts in the answer are for a terminal.
+        color: bool,
+    },
+}
 
 /// Why the runtime directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +76,8 @@ pub enum ControlError {
     /// It is taken.
     #[error(
         "another agent is running with the runtime directory {}\n  \
-         stop it, or give this one a directory of its own with --runtime-dir", .0.display()
+         stop it; only in a network namespace of its own can this one run too, with a --runtime-dir of its own",
+        .0.display()
     )]
     AlreadyRunning(PathBuf),
     /// Something in it cannot be made.
@@ -59,13 +92,37 @@ pub enum ControlError {
 
 /// The runtime directory, ours for as long as this lives.
 pub(super) struct Claim {
-    socket: PathBuf,
-    listener: UnixListener,
+    status: Listener,
+    control: Listener,
     _lock: Flock<File>,
 }
 
+struct Listener {
+    path: PathBuf,
+    socket: UnixListener,
+}
+
+impl Listener {
+    /// With the lock in hand, a socket that is there was left by an agent that died.
+    fn open(path: PathBuf, mode: u32) -> Result<Self, ControlError> {
+        let open = || {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            let socket = UnixListener::bind(&path)?;
+            fs::set_permissions(&path, Permissions::from_mode(mode))?;
+            Ok(socket)
+        };
+        match open() {
+            Ok(socket) => Ok(Listener { path, socket }),
+            Err(source) => Err(ControlError::Unusable { path, source }),
+        }
+    }
+}
+
 impl Claim {
-    /// Makes `directory` if it is missing, locks it and opens the socket in it.
+    /// Makes `directory` if it is missing, locks it and opens the sockets in it.
     pub(super) fn take(directory: &Path) -> Result<Self, ControlError> {
         let unusable = |path: &Path| {
             let path = path.to_owned();
@@ -81,44 +138,73 @@ impl Claim {
             .map_err(unusable(&lock))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|_| ControlError::AlreadyRunning(directory.to_owned()))?;
-        let socket = directory.join(SOCKET);
-        // With the lock in hand, a socket that is there was left by an agent that died.
-        match fs::remove_file(&socket) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(&socket)(error)),
-            Ok(()) | Err(_) => {}
-        }
-        let listener = UnixListener::bind(&socket).map_err(unusable(&socket))?;
-        // Anybody may look: it only tells.
-        fs::set_permissions(&socket, Permissions::from_mode(0o666)).map_err(unusable(&socket))?;
-        Ok(Claim { socket, listener, _lock: lock })
+        // Anybody may look: that socket only tells.
+        let status = Listener::open(directory.join(STATUS_SOCKET), 0o666)?;
+        let control = Listener::open(directory.join(CONTROL_SOCKET), 0o600)?;
+        Ok(Claim { status, control, _lock: lock })
     }
 
-    /// Starts to answer who connects.
-    pub(super) fn serve(&self, queries: Arc<Queue<Query>>, waker: Waker, log: Log) -> io::Result<()> {
-        let listener = self.listener.try_clone()?;
-        thread::Builder::new().name("status".into()).stack_size(STACK).spawn(move || {
-            accept(&listener, &queries, &waker, &log);
-        })?;
-        Ok(())
+    /// Starts to answer who connects, and to let go of who asks `alone` whose it is.
+    pub(super) fn serve(
+        &self,
+        alone: Option<Socket>,
+        reloader: &Arc<Reloader>,
+        queries: Arc<Queue<Query>>,
+        waker: Waker,
+        log: &Log,
+    ) -> io::Result<()> {
+        let configuration = Arc::clone(reloader);
+        let status = move |stream| answer_question(stream, &queries, &waker, &configuration);
+        serve("status", STACK, &self.status, alone, log, status)?;
+        let reloader = Arc::clone(reloader);
+        let control = move |stream| answer_request(&stream, &reloader);
+        serve("control", REQUEST_STACK, &self.control, None, log, control)
     }
 
-    /// Takes the socket away.
+    /// Takes the sockets away.
     pub(super) fn release(&self) {
-        // It may be gone by another hand; then there is nothing to do.
-        let _ = fs::remove_file(&self.socket);
+        for listener in [&self.status, &self.control] {
+            // It may be gone by another hand; then there is nothing to do.
+            let _ = fs::remove_file(&listener.path);
+        }
     }
 }
 
+/// Has a thread wait for connections, and one for each of them call `answer`.
+fn serve(
+    name: &str,
+    stack: usize,
+    listener: &Listener,
+    alone: Option<Socket>,
+    log: &Log,
+    answer: impl Fn(UnixStream) -> io::Result<()> + Send + Sync + 'static,
+) -> io::Result<()> {
+    let (socket, log, answer) = (listener.socket.try_clone()?, log.clone(), Arc::new(answer));
+    thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(move || {
+        accept(&socket, stack, alone.as_ref(), &log, &answer);
+    })?;
+    Ok(())
+}
+
 #[expect(clippy::disallowed_methods, reason = "nothing tells when a descriptor is free again")]
-fn accept(listener: &UnixListener, queries: &Arc<Queue<Query>>, waker: &Waker, log: &Log) {
+fn accept(
+    listener: &UnixListener,
+    stack: usize,
+    alone: Option<&Socket>,
+    log: &Log,
+    answer: &Arc<impl Fn(UnixStream) -> io::Result<()> + Send + Sync + 'static>,
+) {
     let serving = Arc::new(AtomicUsize::new(0));
     let mut failing = false;
     loop {
+        if !wait(listener, alone) {
+            continue;
+        }
         let stream = match listener.accept() {
             Ok((stream, _)) => stream,
             Err(error) => {
                 if !failing {
-                    log.note(Severity::Warning, format!("a status question cannot be answered: {error}"));
+                    log.note(Severity::Warning, format!("a question cannot be answered: {error}"));
                 }
                 failing = true;
                 thread::sleep(PAUSE);
@@ -130,10 +216,10 @@ fn accept(listener: &UnixListener, queries: &Arc<Queue<Query>>, waker: &Waker, l
             continue;
         }
         serving.fetch_add(1, Ordering::AcqRel);
-        let (queries, waker, count) = (Arc::clone(queries), waker.clone(), Arc::clone(&serving));
-        let started = thread::Builder::new().name("answer".into()).stack_size(STACK).spawn(move || {
+        let (answer, count) = (Arc::clone(answer), Arc::clone(&serving));
+        let started = thread::Builder::new().name("answer".into()).stack_size(stack).spawn(move || {
             // Whoever asked may hang up; nobody else is to be told.
-            let _ = answer(stream, &queries, &waker);
+            let _ = answer(stream);
             count.fetch_sub(1, Ordering::AcqRel);
         });
         if started.is_err() {
@@ -142,14 +228,52 @@ fn accept(listener: &UnixListener, queries: &Arc<Queue<Query>>, waker: &Waker, l
     }
 }
 
-fn answer(stream: UnixStream, queries: &Queue<Query>, waker: &Waker) -> io::Result<()> {
+/// Waits for somebody; whether it is with a question.
+#[expect(clippy::disallowed_methods, reason = "nothing tells when a descriptor is free again")]
+fn wait(listener: &UnixListener, alone: Option<&Socket>) -> bool {
+    let descriptors = [Some(listener.as_fd()), alone.map(AsFd::as_fd)];
+    let mut watched = descriptors.map(|fd| PollFd::new(fd.unwrap_or(listener.as_fd()), PollFlags::POLLIN));
+    // A signal, which this thread does not get, would end it early.
+    let _ = poll(&mut watched, PollTimeout::NONE);
+    let [question, visitor] = watched.map(|fd| fd.any().unwrap_or(false));
+    if let Some(alone) = alone.filter(|_| visitor)
+        && alone::dismiss(alone)
+    {
+        thread::sleep(PAUSE);
+    }
+    question
+}
+
+fn answer_question(
+    stream: UnixStream,
+    queries: &Queue<Query>,
+    waker: &Waker,
+    configuration: &Reloader,
+) -> io::Result<()> {
     let until = clock::now().after(LIMIT);
     let (reply, answer) = sync_channel(1);
-    queries.push(Query(reply)).map_err(|_| io::Error::from(io::ErrorKind::WouldBlock))?;
+    queries.push(Query::Status(reply)).map_err(|_| io::Error::from(io::ErrorKind::WouldBlock))?;
     waker.wake();
-    let snapshot = answer.recv_timeout(LIMIT).map_err(io::Error::other)?;
+    let mut snapshot = answer.recv_timeout(LIMIT).map_err(io::Error::other)?;
+    snapshot.configuration = Some(configuration.status());
+    write(stream, until, &snapshot)
+}
+
+fn answer_request(stream: &UnixStream, reloader: &Reloader) -> io::Result<()> {
+    stream.set_read_timeout(Some(LIMIT))?;
+    let mut line = String::new();
+    BufReader::new(stream.take(LONGEST_REQUEST)).read_line(&mut line)?;
+    let answer = match serde_json::from_str(&line) {
+        Ok(Request::Reload { color }) => reloader.reload(color),
+        Ok(Request::Plan { file, color }) => reloader.plan(file.as_deref(), color),
+        Err(error) => Answer::Failed { why: format!("the agent does not understand the request: {error}") },
+    };
+    write(stream.try_clone()?, clock::now().after(LIMIT), &answer)
+}
+
+fn write(stream: UnixStream, until: Instant, document: &impl Serialize) -> io::Result<()> {
     let mut writer = BufWriter::new(Hurried { stream, until });
-    serde_json::to_writer(&mut writer, &snapshot)?;
+    serde_json::to_writer(&mut writer, document)?;
     writer.write_all(b"\n")?;
     writer.flush()
 }

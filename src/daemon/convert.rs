@@ -28,7 +28,7 @@ pub(super) fn event(event: Event) -> Input<'static> {
         Event::Link(link) => Input::Link(self::link(link)),
         Event::LinkGone(index) => Input::LinkGone(index),
         Event::Address(address) => Input::Address(self::address(&address)),
-        Event::AddressGone { link, address } => Input::AddressGone { link, address },
+        Event::AddressGone { link, prefix } => Input::AddressGone { link, prefix },
     }
 }
 

@@ -16,8 +16,10 @@ use super::pace::{PAUSE_MS, Pace};
 use super::{RunError, convert};
 use crate::agent::Agent;
 use crate::agent::message::{Datagram, Input, Output, RequestId, SocketId};
+use crate::agent::outlook::Outlook;
 use crate::agent::report::Severity;
 use crate::agent::snapshot::Snapshot;
+use crate::config::Config;
 use crate::os::clock;
 use crate::os::netlink::{Monitor, Outcome};
 use crate::os::poll::{Poll, Token};
@@ -39,8 +41,15 @@ const HELD_UP: Duration = Duration::from_millis(5);
 /// Time before a dump that failed is asked for again.
 const DUMP_AGAIN: Duration = Duration::from_secs(1);
 
-/// A question for the agent's state; the answer goes back the way it says.
-pub(super) struct Query(pub(super) SyncSender<Snapshot>);
+/// Something that another thread asks; the answer goes back the way it says, and none while the agent leaves.
+pub(super) enum Query {
+    /// What the agent is doing.
+    Status(SyncSender<Snapshot>),
+    /// What this configuration would do.
+    Outlook(Box<Config>, SyncSender<Outlook>),
+    /// Take this configuration. The answer is what that did.
+    Reload(Box<Config>, SyncSender<Outlook>),
+}
 
 /// Where facts come from, but for the sockets, which come and go.
 pub(super) struct Sources {
@@ -48,6 +57,8 @@ pub(super) struct Sources {
     pub(super) monitor: Monitor,
     pub(super) signals: Signals,
     pub(super) queries: Arc<Queue<Query>>,
+    /// To whom a SIGHUP is passed on: to read files is not for this thread.
+    pub(super) hang_ups: Arc<Queue<()>>,
     /// Watches all but the sockets.
     pub(super) urgent: Poll,
 }
@@ -255,9 +266,22 @@ impl Engine {
 
     fn answer_queries(&mut self) {
         self.sources.queries.take(&mut self.queries);
-        for Query(reply) in self.queries.drain(..) {
+        for query in self.queries.drain(..) {
             // Whoever asked may have given up.
-            let _ = reply.try_send(self.node.agent.snapshot(clock::now()));
+            match query {
+                Query::Status(reply) => {
+                    let _ = reply.try_send(self.node.agent.snapshot(clock::now()));
+                }
+                Query::Outlook(config, reply) => {
+                    let _ = reply.try_send(self.node.agent.outlook(&config));
+                }
+                Query::Reload(config, reply) if !self.stopping => {
+                    let outlook = self.node.agent.outlook(&config);
+                    self.node.feed(Input::Configure(*config));
+                    let _ = reply.try_send(outlook);
+                }
+                Query::Reload(..) => {}
+            }
         }
     }
 
@@ -269,9 +293,9 @@ impl Engine {
                     self.stopping = true;
                     self.node.feed(Input::Stop);
                 }
+                // One that is waiting already will read what is there by then.
                 Asked::Reload => {
-                    let text = "reload is not available yet: restart to use another configuration";
-                    self.node.effects.log.note(Severity::Warning, text.to_owned());
+                    let _ = self.sources.hang_ups.push(());
                 }
             }
         }

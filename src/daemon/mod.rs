@@ -7,30 +7,35 @@
 //! | main (the engine) | adverts, timer, link and address events, the agent | its own descriptors, nothing else | `SCHED_FIFO` 50 |
 //! | kernel | address changes, dumps | the kernel | `SCHED_FIFO` 49 |
 //! | log | journal or standard error | whoever reads them | ordinary |
-//! | status, and one per question | answers `failover status` | the engine, whoever asks | ordinary |
+//! | status, control, and one per question | answers `failover status`, `plan`, `reload`; reads configurations | files, the engine, whoever asks | ordinary |
+//! | reload | reads the configuration after SIGHUP | files, the engine | ordinary |
 //!
 //! Between them are bounded queues; the engine never waits for one.
 //!
 //! Fails at the start, with a [`RunError`] that says what to do; once it runs, what the kernel refuses is a fact for the
 //! agent.
 
+mod alone;
 mod control;
 mod convert;
 mod effects;
 mod engine;
 mod log;
 mod pace;
+mod reload;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
+use alone::Alone;
+
 use crate::agent::Agent;
 use crate::agent::addresses::ADDRESS_PROTOCOL;
 use crate::agent::message::Input;
 use crate::agent::report::Severity;
-use crate::config::Config;
+use crate::config::Loaded;
 use crate::os::OsError;
 use crate::os::netlink::{Monitor, Worker};
 use crate::os::poll::{Poll, Watch};
@@ -39,7 +44,8 @@ use crate::os::queue::Queue;
 use crate::os::signal::Signals;
 use crate::os::timer::Timer;
 
-pub use control::ControlError;
+pub use control::{CONTROL_SOCKET, ControlError, Request, STATUS_SOCKET};
+pub use reload::Answer;
 
 /// Real-time priority of the engine's thread, of 99.
 const ENGINE_PRIORITY: i32 = 50;
@@ -55,7 +61,9 @@ const LOG_FLUSH: Duration = Duration::from_secs(1);
 /// What `failover run` was told on its command line.
 #[derive(Clone, Debug)]
 pub struct RunOptions {
-    /// Where the status socket and the lock go.
+    /// The file that the configuration was read from, and is read from again.
+    pub config: PathBuf,
+    /// Where the sockets and the lock go.
     pub runtime_dir: PathBuf,
 }
 
@@ -68,6 +76,13 @@ pub enum RunError {
          run as root, or give the service both CAP_NET_ADMIN and CAP_NET_RAW (systemd: AmbientCapabilities=)"
     )]
     Privilege(&'static str),
+    /// Another agent runs in this network namespace.
+    #[error(
+        "another agent is running in this network namespace{}: each would take the other's addresses away\n  \
+         stop it, or put the instances of both into one configuration",
+        if *.0 == 0 { String::new() } else { format!(" (process {})", .0) }
+    )]
+    NotAlone(i32),
     /// The runtime directory cannot be used.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -82,13 +97,14 @@ pub enum RunError {
     Interrupted,
 }
 
-/// Runs the agent until it is told to stop.
-pub fn run(config: Config, options: &RunOptions) -> Result<(), RunError> {
+/// Runs the agent with what was `loaded` from the file of the options until it is told to stop.
+pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     check_privileges()?;
     // Before any thread is started: threads inherit the signal mask.
     let signals = Signals::take()?;
     let claim = control::Claim::take(&options.runtime_dir)?;
     let log = log::start().map_err(RunError::Thread)?;
+    let alone = alone(&log)?;
     let waker = Waker::new()?;
     let queries = Arc::new(Queue::new(QUERY_LIMIT));
     let worker = {
@@ -96,7 +112,18 @@ pub fn run(config: Config, options: &RunOptions) -> Result<(), RunError> {
         let at_start = move || ask_for_priority(KERNEL_PRIORITY, &log);
         Worker::start(REQUEST_LIMIT, ADDRESS_PROTOCOL, waker.clone(), at_start).map_err(RunError::Thread)?
     };
-    claim.serve(Arc::clone(&queries), waker.clone(), log.clone()).map_err(RunError::Thread)?;
+    let router_id = host_name();
+    let reloader = Arc::new(reload::Reloader::new(
+        options.config.clone(),
+        &loaded,
+        router_id.clone(),
+        Arc::clone(&queries),
+        waker.clone(),
+        log.clone(),
+    ));
+    let hang_ups = Arc::new(Queue::new(reload::HANG_UPS));
+    reloader.follow(Arc::clone(&hang_ups)).map_err(RunError::Thread)?;
+    claim.serve(alone, &reloader, Arc::clone(&queries), waker.clone(), &log).map_err(RunError::Thread)?;
 
     let monitor = Monitor::open()?;
     let timer = Timer::new()?;
@@ -109,16 +136,30 @@ pub fn run(config: Config, options: &RunOptions) -> Result<(), RunError> {
     }
 
     ask_for_priority(ENGINE_PRIORITY, &log);
-    let agent = Agent::new(config.agent.router_id.clone().unwrap_or_else(host_name));
     let effects = effects::Effects::new(poll, worker, log.clone())?;
-    let mut engine =
-        engine::Engine::new(agent, effects, engine::Sources { timer, monitor, signals, queries, urgent });
-    engine.feed(Input::Configure(config));
+    let sources = engine::Sources { timer, monitor, signals, queries, hang_ups, urgent };
+    let mut engine = engine::Engine::new(Agent::new(router_id), effects, sources);
+    engine.feed(Input::Configure(std::mem::take(&mut loaded.config)));
+    // Its text and trees are not needed any more.
+    drop(loaded);
     warm_up();
     let ended = engine.run();
     claim.release();
     log.flush(LOG_FLUSH);
     ended
+}
+
+/// Holds the name that only one agent of a network namespace has.
+fn alone(log: &log::Log) -> Result<Option<socket2::Socket>, RunError> {
+    match alone::claim(alone::NAME) {
+        Alone::Yes(socket) => Ok(Some(socket)),
+        Alone::No { process } => Err(RunError::NotAlone(process)),
+        Alone::Unknown(why) => {
+            let text = format!("cannot tell whether another agent runs in this network namespace: {why}");
+            log.note(Severity::Warning, text);
+            Ok(None)
+        }
+    }
 }
 
 /// Better said at once than by whatever fails first.
@@ -144,6 +185,7 @@ fn warm_up() {
     drop(std::hint::black_box(vec![1_u8; 64 << 10]));
 }
 
-fn host_name() -> String {
+/// What this host is called; empty when that cannot be had.
+pub(crate) fn host_name() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
 }

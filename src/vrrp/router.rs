@@ -106,7 +106,8 @@ pub enum Event {
     Timeout,
     /// Its primary address is another one now.
     Primary(IpAddr),
-    /// Its parameters are others now. Running timers go on; the next ones are counted by the new parameters.
+    /// Its parameters, or what its adverts say, are others now. A running timer that another priority would have made
+    /// longer or shorter goes on, the next one is counted by the new one; a MASTER says at once what is new.
     Configure(Settings),
 }
 
@@ -243,7 +244,7 @@ impl Router {
     /// The rows stand in the order of RFC 9568, section 6.4.
     pub fn handle(&mut self, now: Instant, event: Event, actions: &mut Vec<Action>) {
         if let State::Master(master) = self.state {
-            self.notice_sleep(now, master, actions);
+            self.notice_sleep(now, master, self.settings.interval, actions);
         }
         match (self.state, event) {
             // 6.4.1 Initialize
@@ -268,8 +269,12 @@ impl Router {
                 State::Backup(_) | State::Master(_),
                 Event::Startup { primary: address } | Event::Primary(address),
             ) => self.primary = Some(address),
-            (State::Init | State::Backup(_) | State::Master(_), Event::Configure(settings)) => {
-                self.settings = settings;
+            (State::Init, Event::Configure(settings)) => self.settings = settings,
+            (State::Backup(backup), Event::Configure(settings)) => {
+                self.state = State::Backup(self.configure_backup(now, backup, settings));
+            }
+            (State::Master(master), Event::Configure(settings)) => {
+                self.configure_master(now, master, settings, actions);
             }
         }
     }
@@ -304,6 +309,53 @@ impl Router {
         self.awaited = awaited;
         let down_at = now.after(self.settings.master_down_interval(interval));
         Backup { down_at, interval, hold_until: None }
+    }
+
+    /// A MASTER with other parameters says so at once, unless by these it has been silent for too long. Its pace stays, if
+    /// its interval does.
+    fn configure_master(
+        &mut self,
+        now: Instant,
+        master: Master,
+        settings: Settings,
+        actions: &mut Vec<Action>,
+    ) {
+        let interval = self.settings.interval;
+        let paced = settings.interval == interval;
+        self.settings = settings;
+        self.notice_sleep(now, master, interval, actions);
+        if !self.is_master() {
+            return;
+        }
+        actions.push(Action::Advertise(Claim::Hold(settings.priority)));
+        if !paced {
+            let advertise_at = now.after(settings.interval.duration());
+            self.state = State::Master(Master { advertise_at, ..master });
+        }
+    }
+
+    /// A BACKUP with other parameters. Its timer goes on, except where that would count by an interval that nobody has any
+    /// more, or take over from a master that may no longer be preempted.
+    fn configure_backup(&mut self, now: Instant, backup: Backup, settings: Settings) -> Backup {
+        let old = std::mem::replace(&mut self.settings, settings);
+        let less = settings.priority < old.priority || !settings.preempt;
+        if self.awaited == Awaited::Preemption && less {
+            return self.waiting(now, backup.interval, Awaited::Silence);
+        }
+        let learned =
+            settings.version == Version::V3 && (self.other.is_some() || backup.interval != old.interval);
+        let hold_until =
+            backup.hold_until.map(|at| at.before(old.preempt_delay).after(settings.preempt_delay));
+        if learned || settings.interval == old.interval {
+            return Backup { hold_until, ..backup };
+        }
+        let span = |settings: &Settings, interval| match self.awaited {
+            Awaited::Resignation => settings.skew_time(interval),
+            Awaited::Silence | Awaited::Preemption => settings.master_down_interval(interval),
+        };
+        let began = backup.down_at.before(span(&old, backup.interval));
+        let down_at = began.after(span(&settings, settings.interval)).max(now);
+        Backup { down_at, interval: settings.interval, hold_until }
     }
 
     /// 6.4.2: `Active_Down_Timer`.
@@ -424,11 +476,11 @@ impl Router {
     }
 
     /// A MASTER that sent nothing for its own master-down interval has been counted out by its peers: it does not come
-    /// back as a second MASTER but asks first.
-    fn notice_sleep(&mut self, now: Instant, master: Master, actions: &mut Vec<Action>) {
-        let last_advert = master.advertise_at.before(self.settings.interval.duration());
+    /// back as a second MASTER but asks first. `paced` is the interval that its last advert told.
+    fn notice_sleep(&mut self, now: Instant, master: Master, paced: Interval, actions: &mut Vec<Action>) {
+        let last_advert = master.advertise_at.before(paced.duration());
         let silent = now.since(last_advert);
-        if silent > self.settings.master_down_interval(self.settings.interval) {
+        if silent > self.settings.master_down_interval(paced) {
             actions.push(Action::Release);
             let backup = self.waiting(now, self.settings.interval, Awaited::Silence);
             self.enter(State::Backup(backup), Cause::Overslept { silent }, actions);

@@ -45,6 +45,13 @@ fn each_use_of_what_is_not_done_yet_is_an_error_where_it_stands() {
 }
 
 #[test]
+fn what_all_instances_inherit_is_one_use() {
+    let other = INSTANCE.replace("web", "mail").replace("51", "52").replace("192.0.2.1", "192.0.2.2");
+    let text = format!("[defaults]\nnotify = {{ any = [\"/bin/true\"] }}\n{INSTANCE}{other}");
+    assert_eq!(errors(&text), ["F0012 notify: `notify` is read, but this version does not run commands yet"]);
+}
+
+#[test]
 fn everything_else_that_is_wrong_is_told_too() {
     let text = format!("[check.api]\n{INSTANCE}track = {{ apo = 0 }}\nprioritty = 1\n");
     let errors = errors(&text);
@@ -54,5 +61,5 @@ fn everything_else_that_is_wrong_is_told_too() {
 
 #[test]
 fn who_is_read_for_later_alone_is_no_error() {
-    assert_eq!(errors(&format!("[agent]\nscript_user = \"checks\"\n{INSTANCE}")), [""; 0]);
+    assert_eq!(errors(&format!("[agent]\nscript_user = \"checks\"\n{INSTANCE}track = {{}}\n")), [""; 0]);
 }

@@ -199,6 +199,19 @@ fn each_key_broken_in_turn_is_refused_by_the_reader_and_by_the_schema() {
     }
 }
 
+#[test]
+fn what_an_instance_must_have_it_can_inherit() {
+    let instance = ["interface = \"eth0\"", "virtual_router_id = 51", "addresses = [\"192.0.2.1\"]"];
+    for missing in instance {
+        let rest: Vec<&str> = instance.into_iter().filter(|line| *line != missing).collect();
+        let without = format!("[instance.web]\n{}\n", rest.join("\n"));
+        let document = toml::from_str(&without).unwrap();
+        assert!(codes(&document).contains(&Code::MissingKey) && fault(&document).is_some(), "{without}");
+        let document = toml::from_str(&format!("[defaults]\n{missing}\n{without}")).unwrap();
+        assert_eq!((codes(&document), fault(&document)), (Vec::new(), None), "{missing}");
+    }
+}
+
 /// A list of each kind of durations, as [jiff](https://docs.rs/jiff) reads them: the schema must not be narrower.
 #[test]
 fn every_duration_that_can_be_read_fits_the_schema() {
@@ -270,8 +283,6 @@ fn the_schema_says_every_type_range_and_default() {
             );
         }
     }
-    let required = |table: &str| schema["$defs"][table].get("required").is_some();
-    assert!(required("instance") && !required("defaults"));
     let keys = |table: &str| schema["$defs"][table]["properties"].clone();
     assert_eq!(keys("instance"), keys("defaults"), "what an instance can say, all can inherit");
 }

@@ -38,6 +38,7 @@ fn keyword_fault(root: &Value, schema: &Value, keyword: &str, rule: &Value, valu
         "enum" => rule.as_array().unwrap().contains(value),
         "const" => rule == value,
         "not" => !fits(rule),
+        "allOf" => return rule.as_array().unwrap().iter().find_map(|schema| fault(root, schema, value)),
         "anyOf" => rule.as_array().unwrap().iter().any(fits),
         "oneOf" => rule.as_array().unwrap().iter().filter(|schema| fits(schema)).count() == 1,
         "minimum" => value.as_i64().is_none_or(|number| number >= rule.as_i64().unwrap()),

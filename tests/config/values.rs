@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use failover::config;
 use failover::config::model::{
     CheckConfig, Endpoint, FileWant, Host, Initial, Probe, ProcessProbe, StatusRange, Track, UnitState,
 };
 
-use super::{read, root, whole};
+use super::{read, root, secret, whole};
 
-fn every_check() -> failover::config::Config {
+fn every_check() -> config::Config {
     read(&root().join("tests/config/every-check.toml")).unwrap().config
 }
 
@@ -139,7 +140,7 @@ fn what_is_around_an_instance_and_a_group_is_whole() {
         programs.iter().map(|command| command.as_ref().unwrap().program.to_str()).collect();
     assert_eq!(programs, ["/bin/a", "/bin/b", "/bin/c", "/bin/d", "/bin/e"].map(Some));
     assert_eq!((notify.timeout, notify.is_empty()), (Duration::from_mins(1), false));
-    let names = |units: &[failover::config::model::UnitName]| {
+    let names = |units: &[config::model::UnitName]| {
         units.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
     let units = (names(&web.units.master), names(&web.units.backup), names(&web.units.fault));
@@ -155,4 +156,32 @@ fn what_is_around_an_instance_and_a_group_is_whole() {
     assert_eq!(group.members, ["web", "inside"]);
     assert!(group.notify.any.is_some() && group.notify.master.is_none());
     assert_eq!(names(&group.units.master), "both.service");
+}
+
+#[test]
+fn what_is_shown_of_checks_means_the_same_but_for_secrets() {
+    let path = root().join("tests/config/every-check.toml");
+    let quick = "[check.quick]\ninterval = \"200ms\"\nping = { address = \"192.0.2.1\" }\n";
+    let text = std::fs::read_to_string(path).unwrap() + quick;
+    let loaded = config::parse_all(&text, "test.toml", &mut secret).unwrap();
+    let shown = loaded.show();
+    for hidden in ["aHVudGVyOg", "PING", "\"C\"", "body = \"ping\""] {
+        assert!(!shown.contains(hidden), "{hidden} in\n{shown}");
+    }
+    assert!(shown.contains("timeout = \"200ms\""), "{shown}");
+    let again = whole(&shown);
+    assert_eq!((again.instances, again.groups, again.agent), {
+        let config = loaded.config.clone();
+        (config.instances, config.groups, config.agent)
+    });
+    let rest = |check: &CheckConfig| {
+        let CheckConfig { probe, interval, timeout, fall, rise, initial, flap } = check;
+        (probe.word(), *interval, *timeout, (*fall, *rise), *initial, *flap)
+    };
+    assert_eq!(again.checks.len(), 11);
+    for (name, check) in &loaded.config.checks {
+        assert_eq!(rest(check), rest(&again.checks[name]), "{name}");
+    }
+    assert_eq!(again.checks["unit"], loaded.config.checks["unit"]);
+    assert_eq!(again.checks["gateway"], loaded.config.checks["gateway"]);
 }

@@ -95,11 +95,13 @@ fn neighbours(rig: &Rig) -> Vec<Advertisement> {
     rig.frames().iter().filter_map(|(_, frame)| neighbour(frame)).collect()
 }
 
-/// An instance that has just become MASTER.
+/// An instance that has just become MASTER, and announced each of its addresses as often as it says.
 fn taken_over(config: InstanceConfig) -> Rig {
+    let (count, repeat) = (config.addresses.len(), usize::from(config.garp.repeat));
     let mut rig = Rig::start(&[config]);
     rig.run(ms(3_700));
     assert_eq!(rig.state(), VrState::Master);
+    assert_eq!(arps(&rig).len() + neighbours(&rig).len(), count * repeat);
     rig
 }
 

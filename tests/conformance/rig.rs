@@ -224,8 +224,10 @@ impl Rig {
 
     /// An address goes, whoever took it away.
     pub(crate) fn remove(&mut self, link: LinkIndex, address: IpAddr) {
-        self.addresses.retain(|there| (there.link, there.prefix.address()) != (link, address));
-        self.give(Input::AddressGone { link, address });
+        let is_it = |there: &LinkAddress| (there.link, there.prefix.address()) == (link, address);
+        let at = self.addresses.iter().position(is_it).expect("an address that is there");
+        let prefix = self.addresses.remove(at).prefix;
+        self.give(Input::AddressGone { link, prefix });
     }
 
     /// An address comes that is not the agent's.

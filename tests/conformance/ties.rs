@@ -102,12 +102,12 @@ fn own_01_only_who_is_configured_as_owner_says_so() {
     // The address is on the link, but not as ours: that makes no owner, and is told.
     let mut rig = Rig::start_with(&[instance(100)], &[OWN, VIP]);
     rig.run(ms(10_000));
-    assert!(rig.sent().iter().all(|sent| sent.bytes[2] == 100));
+    assert!(rig.sent().iter().all(|sent| sent.bytes[2] == 100) && !rig.sent().is_empty());
     let foreign = |report: &&Report| matches!(report, Report::ForeignAddress { .. });
     assert_eq!(rig.reports().iter().filter(foreign).count(), 1);
     let mut rig = Rig::start_with(&[instance(255)], &[VIP]);
     rig.run(ms(10_000));
-    assert!(rig.sent().iter().all(|sent| sent.bytes[2] == 255));
+    assert!(rig.sent().iter().all(|sent| sent.bytes[2] == 255) && !rig.sent().is_empty());
     assert_eq!(rig.reports().iter().filter(foreign).count(), 0);
 }
 

@@ -11,6 +11,7 @@ mod lab;
 mod addresses;
 mod links;
 mod processes;
+mod reload;
 mod wire;
 
 use lab::Lab;

@@ -93,6 +93,24 @@ fn a_second_agent_in_the_same_directory_is_refused() {
     two.stop();
 }
 
+/// Each would take the other's addresses for what a dead agent left, whatever directory it has.
+#[test]
+fn a_second_agent_in_the_same_network_namespace_is_refused() {
+    let two = Two::new(V3);
+    let other =
+        "[instance.other]\ninterface = \"eth0\"\nvirtual_router_id = 7\naddresses = [\"192.0.2.70/24\"]\n";
+    let config = two.lab.a.write("other.toml", other);
+    let line = format!("{FAILOVER} run --config {config} --runtime-dir {}", two.lab.a.path("other"));
+    let output = two.lab.a.space.output(&line);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("in this network namespace"), "{said}");
+    two.held_by_a();
+    let instance = two.lab.a.instance().expect("a status");
+    assert_eq!(instance.counters.addresses_restored, 0);
+    two.stop();
+}
+
 #[test]
 fn an_invalid_configuration_exits_78_and_touches_nothing() {
     let lab = Lab::new();

@@ -11,5 +11,6 @@ mod lab;
 
 mod exercise;
 mod frr;
+mod import;
 mod keepalived;
 mod ucarp;

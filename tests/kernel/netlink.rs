@@ -197,7 +197,7 @@ fn the_monitor_tells_what_happens() {
             |event: &Event| matches!(event, Event::Address(found) if found.prefix == prefix("192.0.2.1", 24));
         assert!(events.iter().any(there), "{events:?}");
         ip("addr del 192.0.2.1/24 dev va");
-        let gone = Event::AddressGone { link: a, address: address("192.0.2.1") };
+        let gone = Event::AddressGone { link: a, prefix: prefix("192.0.2.1", 24) };
         assert!(drain(&mut monitor).contains(&gone));
 
         ip("link set vb down");

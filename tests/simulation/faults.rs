@@ -46,7 +46,7 @@ pub(crate) enum Fault {
     LoseEvents { host: usize, often: u64 },
     /// Sockets are refused.
     RefuseSockets { host: usize },
-    /// The configuration is changed.
+    /// The configuration is changed: another priority, and perhaps fewer addresses, others, or none of the instance.
     Reconfigure { host: usize, group: usize, priority: u8, preempt: bool },
 }
 
@@ -202,7 +202,8 @@ impl World {
                     self.hosts[host].kernel.make_link(segment);
                 }
             }
-            Fault::NoPrimary { .. } | Fault::Take { .. } | Fault::Reconfigure { .. } => {}
+            Fault::NoPrimary { .. } | Fault::Take { .. } => {}
+            Fault::Reconfigure { host, .. } => self.restore_configuration(host),
             Fault::ByHand { host, segment, address } => {
                 let kernel = &self.hosts[host].kernel;
                 if kernel.address_on(segment, address).is_some_and(|held| held.by == By::Administrator) {
@@ -236,6 +237,7 @@ impl World {
             self.unload(host);
             self.resume(host);
             self.start(host);
+            self.restore_configuration(host);
         }
         self.restore_own();
         self.after_fault();

@@ -61,7 +61,7 @@ pub(crate) struct Watch {
     slept: u64,
     ill_until: u64,
     ill: bool,
-    /// When the kernel was last ill, in the time that the program has had.
+    /// When the kernel was last ill, or the host loaded, in the time that the program has had.
     well_since: u64,
 }
 
@@ -151,9 +151,13 @@ impl Judge {
 
     /// A program takes a configuration.
     pub(crate) fn configured(&mut self, number: usize, config: &Config) {
+        self.watches[number].dirty = true;
         for (group, seat) in self.watches[number].seats.iter_mut().enumerate() {
             let Some(instance) = config.instances.get(&group_name(group)) else { continue };
-            seat.get_or_insert_with(|| Seat::new(instance)).config = instance.clone();
+            let seat = seat.get_or_insert_with(|| Seat::new(instance));
+            seat.config = instance.clone();
+            // A MASTER says at once what is new.
+            seat.allowed += 1;
         }
     }
 
@@ -165,6 +169,11 @@ impl Judge {
     /// A program's turn is over.
     pub(crate) fn turn_over(&mut self, number: usize) {
         self.watches[number].slept = 0;
+    }
+
+    /// A host is no longer loaded: what its program was late with it has time for from now on.
+    pub(crate) fn relieved(&mut self, number: usize, now: u64, host: &Host) {
+        self.watches[number].well_since = host.awake(now);
     }
 
     /// One fact is given to the program.
@@ -375,9 +384,10 @@ impl Judge {
                 let Some(seat) = seat else { continue };
                 for address in &self.groups[group].addresses {
                     let held = host.kernel.address_on(self.groups[group].segment, *address);
+                    let wanted = seat.config.addresses.iter().any(|one| one.prefix.address() == *address);
                     let odd = match seat.state {
-                        VrState::Master => held.is_none(),
-                        VrState::Init | VrState::Backup | VrState::Fault => {
+                        VrState::Master if wanted => held.is_none(),
+                        VrState::Master | VrState::Init | VrState::Backup | VrState::Fault => {
                             held.is_some_and(|held| is_ours(host, held))
                         }
                     };

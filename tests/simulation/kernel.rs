@@ -227,8 +227,7 @@ impl Kernel {
 
     fn drop_addresses(&mut self, gone: impl Fn(&Held) -> bool) {
         for held in self.held.iter().filter(|held| gone(held)) {
-            let address = held.address.prefix.address();
-            self.news.push(Input::AddressGone { link: held.address.link, address });
+            self.news.push(Input::AddressGone { link: held.address.link, prefix: held.address.prefix });
         }
         let before = self.held.len();
         self.held.retain(|held| !gone(held));

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use failover::agent::STOP_LIMIT;
 use failover::agent::message::{Change, Input, Listen, Output, RequestId};
-use failover::net::LinkIndex;
+use failover::config::model::Garp;
+use failover::net::{LinkIndex, Prefix};
 use failover::vrrp::fields::Priority;
 
 use crate::effects;
@@ -428,11 +430,51 @@ impl World {
         }
     }
 
+    /// The administrator has the program take another configuration. What of it is more than another priority depends on
+    /// the number, so that a seed stays the run that it was.
     pub(crate) fn reconfigure(&mut self, number: usize, group: usize, priority: u8, preempt: bool) {
-        let host = &mut self.hosts[number];
-        let Some(instance) = host.config.instances.get_mut(&group_name(group)) else { return };
-        instance.priority = Priority::new(priority).unwrap();
+        let name = group_name(group);
+        let Some(whole) = self.scenario.hosts[number].config.instances.get(&name) else { return };
+        let mut instance = whole.clone();
+        if !instance.priority.is_owner() {
+            instance.priority = Priority::new(priority).unwrap();
+        }
         instance.preempt = preempt;
+        match priority % 8 {
+            4 => instance.addresses.truncate(instance.addresses.len().div_ceil(2)),
+            5 => instance.addresses.iter_mut().skip(1).for_each(|address| {
+                let prefix = address.prefix;
+                address.prefix = Prefix::new(prefix.address(), prefix.length() - 1).unwrap();
+            }),
+            6 => instance.garp = Garp { refresh: Duration::from_secs(1), ..Garp::default() },
+            _ => {}
+        }
+        if priority % 8 == 7 {
+            self.hosts[number].config.instances.remove(&name);
+        } else {
+            self.hosts[number].config.instances.insert(name, instance);
+        }
+        self.tell_configuration(number);
+    }
+
+    /// The administrator undoes what was more than another priority.
+    pub(crate) fn restore_configuration(&mut self, number: usize) {
+        let whole = self.scenario.hosts[number].config.instances.clone();
+        let config = &mut self.hosts[number].config;
+        let mut restored = whole;
+        for (name, instance) in &mut restored {
+            if let Some(now) = config.instances.get(name) {
+                (instance.priority, instance.preempt) = (now.priority, now.preempt);
+            }
+        }
+        if config.instances != restored {
+            config.instances = restored;
+            self.tell_configuration(number);
+        }
+    }
+
+    fn tell_configuration(&mut self, number: usize) {
+        let host = &mut self.hosts[number];
         let config = host.config.clone();
         if let Some(program) = &mut host.program {
             program.tell(Input::Configure(config), false);
@@ -448,6 +490,7 @@ impl World {
     pub(crate) fn unload(&mut self, number: usize) {
         self.hosts[number].wake.1 = self.scenario_wake();
         self.hosts[number].turn = None;
+        self.judge.relieved(number, self.now, &self.hosts[number]);
         self.arm(number);
     }
 

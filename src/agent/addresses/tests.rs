@@ -206,7 +206,8 @@ fn what_the_kernel_answered_counts_more_than_an_event_not_yet_seen() {
     // Wanted while its removal is under way: not held, and added once it is gone.
     addresses.want(at(1), key(), wanted(), Some(&there(ADDRESS_PROTOCOL)), &mut out);
     facts(&mut addresses);
-    assert_eq!(addresses.applied(at(2), leftover, Ok(()), &mut out), Some(key()));
+    let gone = (ETH0, wanted().address.prefix);
+    assert_eq!(addresses.applied(at(2), leftover, Ok(()), &mut out), Some(gone));
     assert!(!addresses.is_present(key()));
     assert!(request(&mut out).is_some_and(|(_, add)| add));
 }
@@ -254,5 +255,43 @@ fn wanted_again_while_it_is_being_removed_is_neither_lost_nor_held_before_the_an
             addresses.applied(at(5), number, Ok(()), &mut out);
             assert!(request(&mut out).is_some_and(|(_, add)| add));
         }
+    }
+}
+
+#[test]
+fn what_is_put_back_before_the_answer_to_its_removal_is_seen() {
+    for (protocol, goes) in [(ADDRESS_PROTOCOL, true), (3, false)] {
+        let (mut addresses, mut out) = held();
+        addresses.release(at(2), key(), &mut out);
+        let (number, _) = request(&mut out).unwrap();
+        addresses.observe(at(3), key(), None, &mut out);
+        addresses.observe(at(3), key(), Some(&there(protocol)), &mut out);
+        assert_eq!(addresses.applied(at(3), number, Ok(()), &mut out), None, "it is not gone");
+        // With our tag it goes like anything that nobody wants; else it is somebody's and stays.
+        assert_eq!(request(&mut out).map(|(_, add)| add), goes.then_some(false), "protocol {protocol}");
+    }
+}
+
+/// Whatever becomes of an add of ours, an address with another network length is not what it added.
+#[test]
+fn a_twin_that_appears_beside_an_add_under_way_is_not_ours_to_remove() {
+    let twin = LinkAddress { prefix: Prefix::host(key().1), ..there(0) };
+    for (answer, twin_first) in [(Ok(()), true), (Err(0), true), (Err(0), false)] {
+        let (mut addresses, mut out) = (Addresses::default(), Vec::new());
+        addresses.want(at(0), key(), wanted(), None, &mut out);
+        let (number, _) = request(&mut out).unwrap();
+        if twin_first {
+            addresses.observe(at(1), key(), Some(&twin), &mut out);
+        }
+        addresses.applied(at(2), number, answer.map_err(refusal), &mut out);
+        addresses.observe(at(3), key(), Some(&twin), &mut out);
+        addresses.release(at(4), key(), &mut out);
+        let removed = out.pop().map(|output| {
+            let Output::Apply { change: Change::Remove { prefix }, .. } = output else {
+                panic!("{output:?}")
+            };
+            prefix.length()
+        });
+        assert_eq!(removed, answer.is_ok().then_some(24), "{answer:?}, {twin_first}");
     }
 }

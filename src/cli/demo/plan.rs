@@ -108,7 +108,7 @@ mod tests {
             let path =
                 std::env::temp_dir().join(format!("failover-demo-{}-{}", host.name(), std::process::id()));
             std::fs::write(&path, text).unwrap();
-            let loaded = crate::config::load(&path);
+            let loaded = crate::config::load(&path, crate::config::Purpose::Run);
             std::fs::remove_file(&path).unwrap();
             let config = loaded.unwrap().config;
             let web = &config.instances["web"];

@@ -2,14 +2,14 @@
 //!
 //! Asks the agent each time: what is shown is never older than the answer. Fails with exit code 3 when no agent runs.
 
-mod ask;
-mod table;
+pub(super) mod table;
 
 use std::io;
 
 use clap::Args;
 use serde_json::Value;
 
+use super::ask::{self, unreadable};
 use super::{Exit, Failure, RuntimeDir, output};
 use crate::agent::snapshot::Snapshot;
 
@@ -26,7 +26,7 @@ pub(super) struct StatusArgs {
 }
 
 pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
-    let text = ask::ask(&args.runtime_dir.path())?;
+    let text = ask::status(&args.runtime_dir.path())?;
     let snapshot: Snapshot = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
     if let Some(name) = &args.name
         && !snapshot.instances.iter().any(|instance| &instance.name == name)
@@ -57,12 +57,6 @@ fn document(text: &str, name: Option<&str>) -> Result<String, Failure> {
     let mut text = serde_json::to_string_pretty(&document).map_err(|error| unreadable(&error))?;
     text.push('\n');
     Ok(text)
-}
-
-fn unreadable(error: &serde_json::Error) -> Failure {
-    Failure::new(format!(
-        "the agent's answer makes no sense to this program ({error}); is it of another version? See failover --version"
-    ))
 }
 
 /// Names to choose from, for somebody who asked for one that is not there.

@@ -4,20 +4,22 @@
 
 use std::fmt::Write;
 
-use crate::agent::snapshot::{AddressStatus, InstanceStatus, Snapshot, TroubleStatus, VrState};
+use crate::agent::snapshot::{
+    AddressStatus, ConfigurationStatus, InstanceStatus, Snapshot, TroubleStatus, VrState,
+};
 
 /// Colour, or none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Paint {
+pub(in crate::cli) struct Paint {
     color: bool,
 }
 
 impl Paint {
-    pub(super) fn new(color: bool) -> Self {
+    pub(in crate::cli) fn new(color: bool) -> Self {
         Paint { color }
     }
 
-    fn state(self, state: VrState, text: &str) -> String {
+    pub(in crate::cli) fn state(self, state: VrState, text: &str) -> String {
         self.wrap(
             text,
             match state {
@@ -29,7 +31,7 @@ impl Paint {
         )
     }
 
-    fn bad(self, text: &str) -> String {
+    pub(in crate::cli) fn bad(self, text: &str) -> String {
         self.wrap(text, "31")
     }
 
@@ -37,7 +39,7 @@ impl Paint {
         self.wrap(text, "33")
     }
 
-    fn heading(self, text: &str) -> String {
+    pub(in crate::cli) fn heading(self, text: &str) -> String {
         self.wrap(text, "1")
     }
 
@@ -46,11 +48,17 @@ impl Paint {
     }
 }
 
+/// Digits of the configuration's digest that are shown.
+const DIGEST_SHOWN: usize = 12;
+
 const HEADINGS: [&str; 7] = ["INSTANCE", "STATE", "SINCE", "PRIORITY", "ADDRESSES", "MASTER", "WHY"];
 
 /// Every instance on a line of its own.
 pub(super) fn overview(snapshot: &Snapshot, paint: Paint) -> String {
     let mut text = format!("failover {} on {}\n", snapshot.version, snapshot.router_id);
+    if let Some(configuration) = &snapshot.configuration {
+        text.push_str(&self::configuration(configuration, paint));
+    }
     if snapshot.instances.is_empty() {
         text.push_str("no instances are configured\n");
         return text;
@@ -75,6 +83,17 @@ pub(super) fn overview(snapshot: &Snapshot, paint: Paint) -> String {
         for trouble in &instance.trouble {
             let _ = writeln!(text, "  {}", paint.trouble(&trouble_line(trouble)));
         }
+    }
+    text
+}
+
+/// Which configuration runs; that the last reload was refused is the first thing to know.
+fn configuration(status: &ConfigurationStatus, paint: Paint) -> String {
+    let digest = status.sha256.get(..DIGEST_SHOWN).unwrap_or(&status.sha256);
+    let mut text = format!("{}, sha256 {digest}…, since {}\n", status.file, status.loaded_at);
+    if let Some(reload) = status.last_reload.as_ref().filter(|reload| !reload.applied) {
+        let line = format!("! the reload at {} was refused: {}", reload.at, reload.text);
+        let _ = writeln!(text, "{}", paint.bad(&line));
     }
     text
 }
@@ -294,6 +313,7 @@ mod tests {
         let snapshot = Snapshot {
             version: "0.1.0".to_owned(),
             router_id: "lb1".to_owned(),
+            configuration: None,
             instances: vec![backup, instance("web", VrState::Master)],
             counters: AgentCounters::default(),
         };

@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use super::*;
+use crate::agent::outlook::Outlook;
 use crate::agent::snapshot::{AgentCounters, Snapshot};
 
 /// A directory that is removed at the end.
@@ -24,6 +25,7 @@ fn snapshot() -> Snapshot {
     Snapshot {
         version: "1".into(),
         router_id: "lb1".into(),
+        configuration: None,
         instances: Vec::new(),
         counters: AgentCounters::default(),
     }
@@ -37,41 +39,107 @@ fn the_directory_is_made_and_taken_by_one_agent_only() {
     let second = Claim::take(&inner).err().unwrap();
     assert!(matches!(second, ControlError::AlreadyRunning(_)), "{second}");
     assert!(second.to_string().contains("--runtime-dir"));
-    assert!(inner.join(SOCKET).exists(), "the one that was refused left the socket alone");
+    assert!(inner.join(STATUS_SOCKET).exists(), "the one that was refused left the socket alone");
     drop(claim);
     // Dropped without release, as if killed: the socket is stale and is replaced.
-    assert!(inner.join(SOCKET).exists());
+    assert!(inner.join(STATUS_SOCKET).exists());
     let claim = Claim::take(&inner).unwrap();
     claim.release();
-    assert!(!inner.join(SOCKET).exists());
+    assert!(!inner.join(STATUS_SOCKET).exists());
+}
+
+const WEB: &str =
+    "[instance.web]\ninterface = \"eth0\"\nvirtual_router_id = 51\naddresses = [\"192.0.2.1/24\"]\n";
+
+/// A claim that answers, an engine that only does what it must, and the configuration's path.
+fn served(directory: &Directory) -> (Claim, Arc<Queue<Query>>, thread::JoinHandle<usize>, PathBuf) {
+    let claim = Claim::take(&directory.0).unwrap();
+    let path = directory.0.join("failover.toml");
+    fs::write(&path, WEB).unwrap();
+    let loaded = crate::config::load(&path, crate::config::Purpose::Run).unwrap();
+    let queries = Arc::new(Queue::new(8));
+    let (waker, log) = (Waker::new().unwrap(), crate::daemon::log::start().unwrap());
+    let reloader =
+        Reloader::new(path.clone(), &loaded, "lb1".into(), Arc::clone(&queries), waker.clone(), log.clone());
+    claim.serve(None, &Arc::new(reloader), Arc::clone(&queries), waker, &log).unwrap();
+    let engine = {
+        let queries = Arc::clone(&queries);
+        thread::spawn(move || {
+            let (mut taken, mut reloads) = (Vec::new(), 0);
+            while queries.wait(1, &mut taken) {
+                for query in taken.drain(..) {
+                    match query {
+                        Query::Status(reply) => reply.try_send(snapshot()).unwrap(),
+                        Query::Outlook(_, reply) => reply.try_send(Outlook::default()).unwrap(),
+                        Query::Reload(config, reply) => {
+                            assert_eq!(config.agent.router_id.as_deref(), Some("lb1"));
+                            reloads += 1;
+                            reply.try_send(Outlook::default()).unwrap();
+                        }
+                    }
+                }
+            }
+            reloads
+        })
+    };
+    (claim, queries, engine, path)
+}
+
+fn ask(directory: &Directory, socket: &str, line: &str) -> String {
+    let mut text = String::new();
+    let mut stream = UnixStream::connect(directory.0.join(socket)).unwrap();
+    stream.write_all(line.as_bytes()).unwrap();
+    stream.read_to_string(&mut text).unwrap();
+    text
 }
 
 #[test]
 fn whoever_connects_gets_the_state_and_nothing_else() {
     let directory = Directory::new("serve");
-    let claim = Claim::take(&directory.0).unwrap();
-    let queries = Arc::new(Queue::new(8));
-    let waker = Waker::new().unwrap();
-    let log = crate::daemon::log::start().unwrap();
-    claim.serve(Arc::clone(&queries), waker, log).unwrap();
-    let engine = {
-        let queries = Arc::clone(&queries);
-        thread::spawn(move || {
-            let mut taken: Vec<Query> = Vec::new();
-            while queries.wait(1, &mut taken) {
-                for Query(reply) in taken.drain(..) {
-                    reply.try_send(snapshot()).unwrap();
-                }
-            }
-        })
-    };
+    let (_claim, queries, engine, path) = served(&directory);
     for _ in 0..20 {
-        let mut text = String::new();
-        let mut stream = UnixStream::connect(directory.0.join(SOCKET)).unwrap();
-        stream.read_to_string(&mut text).unwrap();
-        assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), snapshot());
+        let text = ask(&directory, STATUS_SOCKET, "");
+        let told: Snapshot = serde_json::from_str(&text).unwrap();
+        let configuration = told.configuration.clone().unwrap();
+        assert_eq!(configuration.file, path.display().to_string());
+        assert_eq!((configuration.sha256.len(), configuration.last_reload), (64, None));
+        assert_eq!(Snapshot { configuration: None, ..told }, snapshot());
         assert!(text.ends_with('\n'));
     }
     queries.close();
-    engine.join().unwrap();
+    assert_eq!(engine.join().unwrap(), 0);
+}
+
+#[test]
+fn requests_are_answered_and_only_a_valid_configuration_reaches_the_engine() {
+    let directory = Directory::new("request");
+    let (_claim, queries, engine, path) = served(&directory);
+    let request = |request: &Request| -> Answer {
+        let line = serde_json::to_string(request).unwrap() + "\n";
+        serde_json::from_str(&ask(&directory, CONTROL_SOCKET, &line)).unwrap()
+    };
+    let reload = Request::Reload { color: false };
+    let status = || -> Snapshot { serde_json::from_str(&ask(&directory, STATUS_SOCKET, "")).unwrap() };
+    assert!(matches!(request(&reload), Answer::Applied { .. }));
+    let before = status().configuration.unwrap();
+    assert!(before.last_reload.unwrap().applied);
+
+    fs::write(&path, format!("{WEB}prioritty = 1\n")).unwrap();
+    for asked in [reload.clone(), Request::Plan { file: None, color: false }] {
+        let Answer::Invalid { diagnostics } = request(&asked) else { panic!("it is not valid") };
+        assert!(diagnostics.contains("did you mean `priority`?"), "{diagnostics}");
+    }
+    let after = status().configuration.unwrap();
+    assert_eq!((after.sha256, after.loaded_at), (before.sha256, before.loaded_at));
+    assert!(!after.last_reload.unwrap().applied);
+
+    let other = directory.0.join("other.toml");
+    fs::write(&other, WEB).unwrap();
+    assert!(matches!(request(&Request::Plan { file: Some(other), color: false }), Answer::Planned { .. }));
+    let nonsense: Answer = serde_json::from_str(&ask(&directory, CONTROL_SOCKET, "{}\n")).unwrap();
+    assert!(matches!(nonsense, Answer::Failed { .. }));
+    let mode = |name: &str| fs::metadata(directory.0.join(name)).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(STATUS_SOCKET), mode(CONTROL_SOCKET)), (0o666, 0o600));
+    queries.close();
+    assert_eq!(engine.join().unwrap(), 1);
 }

@@ -75,8 +75,9 @@ pub(super) fn event(message: &Message<'_>) -> Option<Event> {
                 .then_some(Event::LinkGone(LinkIndex(header.index)))
         }
         RTM_NEWADDR => address(message.payload).map(Event::Address),
-        RTM_DELADDR => address(message.payload)
-            .map(|gone| Event::AddressGone { link: gone.link, address: gone.prefix.address() }),
+        RTM_DELADDR => {
+            address(message.payload).map(|gone| Event::AddressGone { link: gone.link, prefix: gone.prefix })
+        }
         _ => None,
     }
 }
@@ -227,8 +228,8 @@ mod tests {
             secondary: true,
         };
         assert_eq!(message(RTM_NEWADDR, &v4), Some(Event::Address(expected)));
-        let address = "192.0.2.2".parse().unwrap();
-        assert_eq!(message(RTM_DELADDR, &v4), Some(Event::AddressGone { link: LinkIndex(7), address }));
+        let prefix = Prefix::new("192.0.2.2".parse().unwrap(), 24).unwrap();
+        assert_eq!(message(RTM_DELADDR, &v4), Some(Event::AddressGone { link: LinkIndex(7), prefix }));
 
         for (flags, tentative) in [(0x80_u32, false), (0xc0, true), (0x88, true), (0x81, false)] {
             let mut v6 = vec![10, 64, 0, 0];

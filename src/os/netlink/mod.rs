@@ -8,8 +8,6 @@ mod monitor;
 mod request;
 mod worker;
 
-use std::net::IpAddr;
-
 pub use monitor::{Drained, Monitor};
 pub use worker::{Outcome, Request, Worker};
 
@@ -56,12 +54,12 @@ pub enum Event {
     LinkGone(LinkIndex),
     /// An address appeared or changed.
     Address(Address),
-    /// An address is gone.
+    /// An address is gone. IPv4 may have the same address again, with a network of another length.
     AddressGone {
         /// Where it was.
         link: LinkIndex,
-        /// The address.
-        address: IpAddr,
+        /// The address and the length of its network part.
+        prefix: Prefix,
     },
 }
 

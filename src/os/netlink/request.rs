@@ -133,7 +133,7 @@ mod tests {
         let prefix = Prefix::new("192.0.2.7".parse().unwrap(), 24).unwrap();
         address_change(&mut bytes, 1, LinkIndex(3), &AddressChange::Remove { prefix }, 112);
         let message = messages(&bytes).next().unwrap();
-        let gone = Event::AddressGone { link: LinkIndex(3), address: prefix.address() };
+        let gone = Event::AddressGone { link: LinkIndex(3), prefix };
         assert_eq!(decode::event(&message), Some(gone));
         assert_eq!(message.payload[1], 24);
     }

@@ -143,6 +143,70 @@ fn backup_and_its_timers() {
 }
 
 #[test]
+fn backup_that_is_configured_anew() {
+    let fast = Settings { interval: interval(10), ..settings() };
+    let slow = Settings { interval: interval(200), ..settings() };
+    let slow_v2 = Settings { version: Version::V2, ..slow };
+    let v2 = Settings { version: Version::V2, ..settings() };
+    let patient = Settings { preempt_delay: Duration::from_secs(5), ..settings() };
+    let held = |milliseconds| {
+        let State::Backup(backup) = preempting(500, 100) else { unreachable!() };
+        State::Backup(Backup { hold_until: Some(ms(milliseconds)), ..backup })
+    };
+    let lower = Settings { priority: priority(50), ..settings() };
+    // Of 3.609375 s, 3.109375 s are over; of 7.21875 s, 4.109375 s are then left; version 2, whose skew knows no interval,
+    // has 3.5 s of 6.609375 s.
+    let stretched =
+        State::Backup(Backup { down_at: at_micros(4_109_375), interval: interval(200), hold_until: None });
+    check(&[
+        (
+            "nobody heard: by the new interval",
+            settings(),
+            backup(500, 100),
+            Event::Configure(slow),
+            &[],
+            stretched,
+        ),
+        (
+            "nobody heard, shorter: at once",
+            settings(),
+            backup(500, 100),
+            Event::Configure(fast),
+            &[],
+            backup(0, 10),
+        ),
+        (
+            "version 2: by its own interval",
+            v2,
+            backup(500, 100),
+            Event::Configure(slow_v2),
+            &[],
+            backup(3500, 200),
+        ),
+        (
+            "a learned interval stays",
+            settings(),
+            backup(500, 300),
+            Event::Configure(fast),
+            &[],
+            backup(500, 300),
+        ),
+        ("another delay moves its end", settings(), held(100), Event::Configure(patient), &[], held(5100)),
+        ("lower", settings(), backup(500, 100), Event::Configure(lower), &[], backup(500, 100)),
+    ]);
+    // About to preempt, and no longer allowed to, or no longer of a higher priority.
+    for other in
+        [Settings { preempt: false, ..settings() }, Settings { priority: priority(40), ..settings() }]
+    {
+        let mut router = router(settings(), backup(300, 100));
+        router.handle(NOW, heard(50, LOWER, 100), &mut Vec::new());
+        router.handle(ms(1), Event::Configure(other), &mut Vec::new());
+        let down = other.master_down_interval(Interval::DEFAULT);
+        assert_eq!(router.deadline(), Some(ms(1).after(down)), "{other:?}");
+    }
+}
+
+#[test]
 fn backup_that_hears() {
     let patient = Settings { preempt: false, ..settings() };
     let v2 = Settings { version: Version::V2, ..settings() };
@@ -188,6 +252,7 @@ fn active_and_its_timers() {
     let late =
         State::Master(Master { advertise_at: NOW.before(Duration::from_millis(30)), answer_after: NOW });
     let startup = Event::Startup { primary: HIGHER };
+    let fast = Settings { interval: interval(10), ..settings() };
     check(&[
         ("startup", settings(), master(400), startup, &[], master(400)),
         ("shutdown", settings(), master(400), Event::Shutdown, &stopped, State::Init),
@@ -200,7 +265,22 @@ fn active_and_its_timers() {
             State::Backup(Backup { hold_until: Some(NOW), ..backup })
         }),
         ("primary", settings(), master(400), Event::Primary(HIGHER), &[], master(400)),
-        ("configure", settings(), master(400), Event::Configure(other), &[], master(400)),
+        (
+            "configure",
+            settings(),
+            master(400),
+            Event::Configure(other),
+            &[Action::Advertise(Claim::Hold(priority(7)))],
+            master(400),
+        ),
+        (
+            "configure, another interval",
+            settings(),
+            master(400),
+            Event::Configure(fast),
+            &[HOLD],
+            master(100),
+        ),
     ]);
 }
 

@@ -1,0 +1,141 @@
+//! `failover plan` and `failover reload`: what another configuration would do to the running agent, and having it done.
+//!
+//! The agent itself reads the file, with its own eyes and environment, so that the plan is what a reload does. Fails: exit
+//! code 3 when no agent runs, 78 when the configuration is not valid, which then changes nothing.
+
+use std::fmt::Write;
+use std::io;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::status::table::Paint;
+use super::{Exit, Failure, RuntimeDir, ask, output};
+use crate::agent::outlook::{InstanceOutlook, Outlook};
+use crate::daemon::{Answer, Request};
+
+/// Show what a reload would change, instance by instance; changes nothing
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    /// Another file than the running agent's own
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Print the plan as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    runtime_dir: RuntimeDir,
+}
+
+/// Have the running agent read its configuration again; an invalid one changes nothing
+#[derive(Debug, Args)]
+pub(super) struct ReloadArgs {
+    /// Print what changed as JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    runtime_dir: RuntimeDir,
+}
+
+pub(super) fn plan(args: &PlanArgs) -> Result<Exit, Failure> {
+    let absolute = |path: &PathBuf| {
+        std::path::absolute(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
+    };
+    let file = args.file.as_ref().map(absolute).transpose()?;
+    let request = Request::Plan { file, color: output::wants_color(&io::stderr()) };
+    let answer = ask::request(&args.runtime_dir.path(), &request)?;
+    tell(answer, "a reload would change nothing", args.json)
+}
+
+pub(super) fn reload(args: &ReloadArgs) -> Result<Exit, Failure> {
+    let request = Request::Reload { color: output::wants_color(&io::stderr()) };
+    let answer = ask::request(&args.runtime_dir.path(), &request)?;
+    tell(answer, "reloaded: nothing changed", args.json)
+}
+
+fn tell(answer: Answer, nothing: &str, json: bool) -> Result<Exit, Failure> {
+    match answer {
+        Answer::Applied { plan, warnings } | Answer::Planned { plan, warnings } => {
+            output::complain_plainly(&warnings);
+            output::answer(&if json {
+                let text =
+                    serde_json::to_string_pretty(&plan).map_err(|error| Failure::new(error.to_string()))?;
+                text + "\n"
+            } else {
+                in_words(&plan, nothing, Paint::new(output::wants_color(&io::stdout())))
+            })?;
+            Ok(Exit::Fine)
+        }
+        Answer::Invalid { diagnostics } => {
+            output::complain_plainly(&diagnostics);
+            output::complain("the configuration is not valid: the running agent goes on as before");
+            Ok(Exit::InvalidConfig)
+        }
+        Answer::Failed { why } => Err(Failure::new(format!("{why}; nothing changed"))),
+    }
+}
+
+/// What changes, an instance at a time, and a last line with the numbers; what is kept is only counted.
+fn in_words(plan: &Outlook, nothing: &str, paint: Paint) -> String {
+    if plan.is_empty() {
+        return format!("{nothing}: {}\n", plan.summary);
+    }
+    let mut text = String::new();
+    for change in &plan.agent {
+        let _ = writeln!(text, "agent: {} {}", change.key, change.change);
+    }
+    for instance in plan.instances.iter().filter(|instance| instance.action != "kept") {
+        text.push_str(&one(instance, paint));
+    }
+    let _ = writeln!(text, "{}", plan.summary);
+    text
+}
+
+fn one(instance: &InstanceOutlook, paint: Paint) -> String {
+    let state =
+        instance.state.map(|state| format!(" ({})", paint.state(state, state.word()))).unwrap_or_default();
+    let effect = if instance.resigns { paint.bad(&instance.effect) } else { instance.effect.clone() };
+    let mut text = format!("{}{state}: {}, {effect}\n", paint.heading(&instance.name), instance.action);
+    for change in &instance.changes {
+        let _ = writeln!(text, "    {} {}", change.key, change.change);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::agent::snapshot::VrState;
+    use crate::config::plan::KeyChange;
+
+    #[test]
+    fn a_plan_names_what_changes_and_counts_the_rest() {
+        let change = |key: &str, change: &str| KeyChange { key: key.to_owned(), change: change.to_owned() };
+        let instance = |name: &str, action: &str, state, effect: &str| InstanceOutlook {
+            name: name.to_owned(),
+            action: action.to_owned(),
+            state,
+            changes: Vec::new(),
+            effect: effect.to_owned(),
+            resigns: false,
+        };
+        let mut web = instance("web", "changed", Some(VrState::Master), "stays MASTER");
+        web.changes = vec![change("priority", "100 → 120")];
+        let plan = Outlook {
+            summary: "1 changed, 1 added, 1 kept".to_owned(),
+            agent: vec![change("router_id", "lb1 → lb2")],
+            instances: vec![
+                instance("db", "kept", Some(VrState::Backup), ""),
+                instance("mail", "added", None, "starts"),
+                web,
+            ],
+        };
+        assert_eq!(
+            in_words(&plan, "", Paint::new(false)),
+            "agent: router_id lb1 → lb2\nmail: added, starts\nweb (MASTER): changed, stays MASTER\n    \
+             priority 100 → 120\n1 changed, 1 added, 1 kept\n"
+        );
+        let none = Outlook { summary: "3 kept".to_owned(), ..Outlook::default() };
+        assert_eq!(in_words(&none, "nothing changed", Paint::new(false)), "nothing changed: 3 kept\n");
+    }
+}

@@ -1,0 +1,373 @@
+//! Another configuration for a running agent: where it ends is where a fresh start would have ended, and on the way
+//! nothing moves that the plan did not say would move.
+//!
+//! The host is a false one that answers at once, alone on its links, so that every instance that can be MASTER becomes it.
+
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use failover::agent::Agent;
+use failover::agent::addresses::ADDRESS_PROTOCOL;
+use failover::agent::message::{Change, FilterRow, Input, Link, LinkAddress, Observed, Output, SocketId};
+use failover::agent::outlook::{InstanceOutlook, Outlook};
+use failover::agent::snapshot::VrState;
+use failover::config::{self, Config};
+use failover::net::{LinkIndex, LinkName, MacAddr, Prefix, Scope};
+use failover::time::Instant;
+use proptest::prelude::*;
+
+type Form = (Prefix, Option<String>, Scope);
+
+/// A host with eth0 and eth1; there is no eth2.
+struct Host {
+    agent: Agent,
+    now: Instant,
+    held: BTreeMap<(LinkIndex, IpAddr), Form>,
+    sockets: BTreeMap<SocketId, (bool, Vec<FilterRow>)>,
+    /// Since the last look.
+    sent: BTreeMap<(SocketId, IpAddr, u8), Vec<u8>>,
+    announced: BTreeSet<(LinkIndex, Vec<u8>)>,
+    removed: BTreeSet<(LinkIndex, IpAddr)>,
+}
+
+fn links() -> Observed {
+    let link = |index: u8| Link {
+        index: LinkIndex(u32::from(index) + 2),
+        name: LinkName::new(&format!("eth{index}")).unwrap(),
+        mac: Some(MacAddr([2, 0, 0, 0, 0, index])),
+        up: true,
+        carrier: true,
+        mtu: 1500,
+    };
+    let address = |index: u32, text: &str| LinkAddress {
+        link: LinkIndex(index + 2),
+        prefix: Prefix::new(text.parse().unwrap(), 24).unwrap(),
+        protocol: 0,
+        tentative: false,
+        secondary: false,
+    };
+    let addresses = ["10.0.0.1", "fe80::1", "2001:db8::1"].map(|text| address(0, text));
+    let others = ["10.0.1.1", "fe80::2", "2001:db8:1::1"].map(|text| address(1, text));
+    Observed { links: vec![link(0), link(1)], addresses: [addresses, others].concat() }
+}
+
+impl Host {
+    fn start(config: Config) -> Self {
+        let mut host = Host {
+            agent: Agent::new("host".to_owned()),
+            now: Instant::from_nanos(1_000_000_000_000),
+            held: BTreeMap::new(),
+            sockets: BTreeMap::new(),
+            sent: BTreeMap::new(),
+            announced: BTreeSet::new(),
+            removed: BTreeSet::new(),
+        };
+        host.give(Input::Configure(config));
+        host
+    }
+
+    fn give(&mut self, input: Input<'_>) {
+        let mut out = Vec::new();
+        self.agent.handle(self.now, input, &mut out);
+        for output in out {
+            self.perform(output);
+        }
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Listen(listen) => {
+                self.sockets.insert(listen.socket, (listen.group, listen.filter));
+                self.give(Input::Listening { socket: listen.socket, outcome: Ok(()) });
+            }
+            Output::Unlisten(socket) => {
+                self.sockets.remove(&socket);
+            }
+            Output::Send { socket, destination, mut payload, .. } => {
+                let bytes = std::sync::Arc::make_mut(&mut payload);
+                // The form of a checksum that is found out may be another one: it was learned.
+                bytes[6..8].fill(0);
+                self.sent.insert((socket, destination, bytes[1]), bytes.to_vec());
+            }
+            Output::Frame { link, bytes } => {
+                self.announced.insert((link, bytes));
+            }
+            Output::Apply { request, link, change } => {
+                match change {
+                    Change::Add { prefix, label, scope, .. } => {
+                        let new = self.held.insert((link, prefix.address()), (prefix, label, scope));
+                        assert_eq!(new, None, "added twice: {prefix}");
+                        let (protocol, secondary) = (ADDRESS_PROTOCOL, true);
+                        let address = LinkAddress { link, prefix, protocol, tentative: false, secondary };
+                        self.give(Input::Address(address));
+                    }
+                    Change::Remove { prefix } => {
+                        assert!(self.held.remove(&(link, prefix.address())).is_some(), "not there: {prefix}");
+                        self.removed.insert((link, prefix.address()));
+                        self.give(Input::AddressGone { link, prefix });
+                    }
+                }
+                self.give(Input::Applied { request, outcome: Ok(()) });
+            }
+            Output::Dump => self.give(Input::Observed(links())),
+            Output::Report(_) => {}
+            Output::Finished => panic!("nobody asked"),
+        }
+    }
+
+    fn run(&mut self, span: Duration) {
+        let end = self.now.after(span);
+        while let Some(due) = self.agent.deadline().filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            self.give(Input::Timeout);
+        }
+        self.now = end;
+    }
+
+    fn states(&self) -> BTreeMap<String, VrState> {
+        let instances = self.agent.snapshot(self.now).instances;
+        instances.into_iter().map(|instance| (instance.name, instance.state)).collect()
+    }
+
+    /// Everything that a configuration decides, once all is quiet.
+    fn outcome(&mut self) -> String {
+        self.run(Duration::from_mins(1));
+        (self.sent, self.announced) = (BTreeMap::new(), BTreeSet::new());
+        self.run(Duration::from_secs(70));
+        let mut text = String::new();
+        for i in self.agent.snapshot(self.now).instances {
+            let master = i.master.map(|m| (m.address, m.priority, m.advert_interval_ms));
+            let _ = writeln!(
+                text,
+                "{} {} {} {} {} {} {} {:?} {:?} {master:?} {}",
+                i.name,
+                i.state,
+                i.interface,
+                i.virtual_router_id,
+                i.version,
+                i.base_priority,
+                i.advert_interval_ms,
+                i.primary_address,
+                i.addresses,
+                i.checksum.is_some(),
+            );
+            if i.state == VrState::Fault {
+                let _ = writeln!(text, "{}", i.reason);
+            }
+        }
+        let Host { held, sockets, sent, announced, .. } = self;
+        let _ = writeln!(text, "{held:#?}\n{sockets:#?}\n{sent:#?}\n{announced:#?}");
+        text
+    }
+}
+
+const NAMES: [&str; 4] = ["a", "b", "c", "d"];
+const INTERVALS: [&str; 4] = ["1s", "2s", "3s", "5s"];
+
+/// An instance to be: choices, which become text if nothing that came before is in the way.
+#[derive(Clone, Debug)]
+struct Spec {
+    interface: u8,
+    ipv6: bool,
+    vrid: u8,
+    priority: u8,
+    interval: usize,
+    addresses: Vec<(u8, u8)>,
+    unadvertised: Vec<(u8, u8)>,
+    version: u8,
+    extras: u16,
+}
+
+fn spec() -> impl Strategy<Value = Spec> {
+    let addresses = |most| prop::collection::vec((0..6u8, 0..8u8), 0..most);
+    (0..3u8, prop::bool::weighted(0.3), 1..4u8, prop::sample::select(vec![1u8, 100, 101, 254, 255]))
+        .prop_flat_map(move |(interface, ipv6, vrid, priority)| {
+            (0..4usize, addresses(4), addresses(3), 2..4u8, any::<u16>()).prop_map(
+                move |(interval, addresses, unadvertised, version, extras)| Spec {
+                    interface: interface.min(if extras % 7 == 0 { 2 } else { 1 }),
+                    ipv6,
+                    vrid,
+                    priority,
+                    interval,
+                    addresses,
+                    unadvertised,
+                    version,
+                    extras,
+                },
+            )
+        })
+}
+
+#[derive(Default)]
+struct Text {
+    toml: String,
+    routers: BTreeSet<(u8, bool, u8)>,
+    used: BTreeSet<(u8, String)>,
+}
+
+impl Text {
+    fn address(&mut self, spec: &Spec, (number, form): (u8, u8), ipv6: bool) -> Option<String> {
+        let device = if form == 1 { 1 - spec.interface.min(1) } else { spec.interface };
+        let (address, prefix) = if ipv6 {
+            (format!("2001:db8::10{number}"), if form == 2 { 128 } else { 64 })
+        } else {
+            (format!("10.0.0.10{number}"), if form == 2 { 32 } else { 24 })
+        };
+        if !self.used.insert((device, address.clone())) {
+            return None;
+        }
+        let mut table = format!("address = \"{address}/{prefix}\"");
+        if form == 1 {
+            let _ = write!(table, ", interface = \"eth{device}\"");
+        }
+        if form == 3 && !ipv6 {
+            let _ = write!(table, ", label = \"eth{device}:x\", scope = \"link\"");
+        }
+        Some(format!("{{ {table} }}"))
+    }
+
+    fn instance(&mut self, name: &str, spec: &Spec) {
+        if self.routers.contains(&(spec.interface, spec.ipv6, spec.vrid)) {
+            return;
+        }
+        let mut addresses = Vec::new();
+        if spec.ipv6 {
+            let link_local =
+                format!("fe80::{}{}", spec.vrid, NAMES.iter().position(|n| *n == name).unwrap() + 1);
+            self.used.insert((spec.interface, link_local.clone()));
+            addresses.push(format!("\"{link_local}/64\""));
+        }
+        let mut numbers = BTreeSet::new();
+        for choice in spec.addresses.iter().filter(|(number, _)| numbers.insert(*number)) {
+            addresses.extend(self.address(spec, *choice, spec.ipv6));
+        }
+        if addresses.is_empty() {
+            return;
+        }
+        self.routers.insert((spec.interface, spec.ipv6, spec.vrid));
+        let other: Vec<String> = spec
+            .unadvertised
+            .iter()
+            .filter_map(|choice| self.address(spec, *choice, choice.1 % 2 == 0))
+            .collect();
+        let owner = spec.priority == 255;
+        let has = |bit: u16| spec.extras >> bit & 1 == 1;
+        let version = if spec.ipv6 { 3 } else { spec.version };
+        let _ = write!(
+            self.toml,
+            "[instance.{name}]\ninterface = \"eth{}\"\nvirtual_router_id = {}\npriority = {}\nversion = {version}\n\
+             advert_interval = \"{}\"\naddresses = [{}]\nunadvertised_addresses = [{}]\n",
+            spec.interface,
+            spec.vrid,
+            spec.priority,
+            INTERVALS[spec.interval],
+            addresses.join(", "),
+            other.join(", "),
+        );
+        if has(0) && !owner {
+            self.toml.push_str("preempt = false\n");
+        } else if has(1) && !owner {
+            self.toml.push_str("preempt_delay = \"7s\"\n");
+        }
+        if has(2) {
+            let peer = if spec.ipv6 { "\"fe80::99\"" } else { "\"10.0.0.99\", \"10.0.0.98\"" };
+            let _ = writeln!(self.toml, "peers = [{peer}]");
+        }
+        if has(3) {
+            self.toml.push_str("garp = { repeat = 1, delay = \"1s\", refresh = \"20s\" }\n");
+        }
+        if has(4) && version == 3 && !spec.ipv6 {
+            self.toml.push_str("checksum = \"rfc9568\"\n");
+        }
+        if has(5) && version == 2 {
+            self.toml.push_str("auth = { type = \"password\", password = \"secret\" }\n");
+        }
+    }
+}
+
+fn configuration() -> impl Strategy<Value = (String, Config)> {
+    let instances = prop::collection::vec(prop::option::weighted(0.7, spec()), NAMES.len());
+    instances.prop_map(|specs| {
+        let mut text = Text::default();
+        for (name, spec) in NAMES.iter().zip(specs) {
+            if let Some(spec) = spec {
+                text.instance(name, &spec);
+            }
+        }
+        let config =
+            config::parse(&text.toml, "test").unwrap_or_else(|e| panic!("{}", e.render(false))).config;
+        (text.toml, config)
+    })
+}
+
+/// What was held before and after by a MASTER, in the same form, was there all the time.
+fn nothing_held_twice_was_gone(before: &BTreeMap<(LinkIndex, IpAddr), Form>, host: &Host) {
+    for (key, form) in before {
+        if host.held.get(key) == Some(form) && host.removed.contains(key) {
+            let by = host.agent.snapshot(host.now);
+            panic!("{} was taken away and put back: {by:#?}", key.1);
+        }
+    }
+}
+
+fn as_planned(outlook: &Outlook, before: &BTreeMap<String, VrState>, after: &BTreeMap<String, VrState>) {
+    for planned in &outlook.instances {
+        let was = before.get(&planned.name) == Some(&VrState::Master);
+        let is = after.get(&planned.name) == Some(&VrState::Master);
+        assert_eq!(planned.state, before.get(&planned.name).copied());
+        assert!(!planned.resigns || was, "{planned:?}");
+        if was {
+            // An owner that starts anew is MASTER again at once.
+            assert!(is != planned.resigns || planned.action == "restarted", "{planned:?}");
+        }
+        if planned.action == "kept" {
+            assert_eq!(before.get(&planned.name), after.get(&planned.name));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_reload_ends_where_a_fresh_start_would_end(
+        old in configuration(),
+        new in configuration(),
+        after in 0..30_000u64,
+    ) {
+        let mut host = Host::start(old.1.clone());
+        host.run(Duration::from_millis(after));
+        let (states, held) = (host.states(), host.held.clone());
+        let outlook = host.agent.outlook(&new.1);
+        host.removed.clear();
+        host.give(Input::Configure(new.1.clone()));
+        as_planned(&outlook, &states, &host.states());
+        // An owner that starts takes its addresses a moment after another instance has let them go.
+        let starts = |name: &str| new.1.instances.get(name).is_some_and(|i| i.priority.is_owner());
+        let moved = |planned: &InstanceOutlook| {
+            planned.resigns || (matches!(planned.action.as_str(), "added" | "restarted") && starts(&planned.name))
+        };
+        if !outlook.instances.iter().any(moved) {
+            nothing_held_twice_was_gone(&held, &host);
+        }
+        prop_assert!(host.agent.outlook(&new.1).is_empty());
+        let mut fresh = Host::start(new.1.clone());
+        let (reloaded, fresh) = (host.outcome(), fresh.outcome());
+        prop_assert_eq!(reloaded, fresh, "{}----\n{}", old.0, new.0);
+    }
+
+    #[test]
+    fn the_same_configuration_again_does_nothing(config in configuration(), after in 0..30_000u64) {
+        let mut host = Host::start(config.1.clone());
+        host.run(Duration::from_millis(after));
+        let mut out = Vec::new();
+        let deadline = host.agent.deadline();
+        host.agent.handle(host.now, Input::Configure(config.1), &mut out);
+        prop_assert!(out.iter().all(|output| matches!(output, Output::Report(_))), "{out:?}");
+        prop_assert_eq!(host.agent.deadline(), deadline);
+    }
+}
