@@ -1,6 +1,6 @@
 //! What must hold for any text that is given as a configuration. Driven by `cargo fuzz run config` and, bounded, by
 //! `tests/fuzz_smoke.rs`.
-#![expect(clippy::expect_used, reason = "a promise that was broken is told by a panic")]
+#![expect(clippy::expect_used, clippy::panic, reason = "a promise that was broken is told by a panic")]
 
 use std::collections::BTreeMap;
 
@@ -32,6 +32,7 @@ pub(crate) fn config(data: &[u8]) -> bool {
             layers.extend(Layer::environment(named));
         }
     }
+    everything(texts.first().map(String::as_str).unwrap_or_default());
     match config::parse_layers(&layers, &mut secret) {
         Err(diagnostics) => {
             assert!(diagnostics.errors() > 0, "refused, and nobody says why");
@@ -50,6 +51,22 @@ pub(crate) fn config(data: &[u8]) -> bool {
                 config::parse_with(&loaded.show(), "shown", &mut secret).expect("what is shown is legal");
             assert_eq!(again.config.instances.len(), instances.len());
             true
+        }
+    }
+}
+
+/// Also what this version only reads: what is legal is shown, and what is shown is as legal.
+fn everything(text: &str) {
+    let layers = [Layer::file("all.toml", text)];
+    match config::parse_all(text, "all.toml", &mut secret) {
+        Err(diagnostics) => told(&diagnostics, &layers),
+        Ok(loaded) => {
+            told(&loaded.warnings, &layers);
+            let again = config::parse_all(&loaded.show(), "shown", &mut secret);
+            let again =
+                again.unwrap_or_else(|e| panic!("what is shown is legal: {}", e.render(false))).config;
+            assert_eq!(again.checks.len(), loaded.config.checks.len());
+            assert_eq!(again.groups.len(), loaded.config.groups.len());
         }
     }
 }
