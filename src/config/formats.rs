@@ -312,6 +312,8 @@ pub(super) fn endpoint_text(text: &str) -> Read<(Host, Option<u16>)> {
     if let Some((scheme, rest)) = text.split_once("://") {
         let bare = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         let fault = Fault::at(0..scheme.len() + 3, "a URL, where a host and a port belong");
+        // What stands before an @ may be a password.
+        let bare = bare.rsplit('@').next().unwrap_or(bare);
         return Err(fault.hint(format!("without the scheme: \"{bare}\"")));
     }
     if let Some(at) = text.find('/') {

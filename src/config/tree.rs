@@ -178,10 +178,11 @@ fn is_secret(key: &str) -> bool {
     named || whole.contains(&key.as_str())
 }
 
-/// Whether a string is a URL with a user name or a password in it.
-fn is_secret_url(text: &str) -> bool {
-    let rest = text.split_once("://").map(|(_, rest)| rest);
-    rest.and_then(|rest| rest.split(['/', '?', '#']).next()).is_some_and(|host| host.contains('@'))
+/// Whether the string of `key` may be a URL with a user name or a password in it, even one that is not written quite right.
+fn is_secret_url(key: &str, text: &str) -> bool {
+    let scheme = text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("http"));
+    text.contains('@')
+        && (scheme || text.contains("://") || ["url", "address", "connect_address"].contains(&key))
 }
 
 /// What kind of table a key stands in, as far as it matters to secrets.
@@ -238,7 +239,7 @@ fn find_secrets(table: &Entries, within: Within, secrets: &mut Vec<Range<usize>>
         match &entry.node.value {
             Value::Table(inner) => find_secrets(inner, within.table(key), secrets),
             _ if within.hides(key) => secrets.push(entry.node.place.span.clone()),
-            Value::String(text) if is_secret_url(text) => secrets.push(entry.node.place.span.clone()),
+            Value::String(text) if is_secret_url(key, text) => secrets.push(entry.node.place.span.clone()),
             Value::Array(items) => {
                 for item in items {
                     if let Value::Table(inner) = &item.value {
@@ -265,7 +266,7 @@ fn secrets_by_eye(text: &str) -> Vec<Range<usize>> {
         let line = rest.split_inclusive('\n').next().unwrap_or(rest);
         let content = line.trim_end();
         let lower = content.to_ascii_lowercase();
-        let url = lower.find("://").filter(|_| lower.contains('@'));
+        let url = lower.find("http").filter(|_| lower.contains('@'));
         let speaks = SPEAKING.iter().filter_map(|word| lower.find(word)).chain(url).min();
         let from = match speaks {
             _ if carried => Some(0),

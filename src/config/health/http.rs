@@ -140,7 +140,14 @@ fn url_text(text: &str) -> Read<Target> {
         return Err(Fault::at(at..at + c.len_utf8(), "white space; in a URL it is written %20"));
     }
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err(Fault::whole("the scheme is missing").hint(format!("such as \"http://{text}\"")));
+        let rest = text.trim_start_matches("https:").trim_start_matches("http:").trim_start_matches('/');
+        let fault = Fault::whole("the scheme is missing");
+        // What stands before an @ may be a password.
+        return Err(if rest.contains('@') {
+            fault
+        } else {
+            fault.hint(format!("such as \"http://{rest}\""))
+        });
     };
     let https = scheme.eq_ignore_ascii_case("https");
     if !https && !scheme.eq_ignore_ascii_case("http") {
