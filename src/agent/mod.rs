@@ -55,6 +55,10 @@ use crate::vrrp::router::{Action, Event};
 /// How long a stopping agent waits for the kernel's word that its addresses are gone.
 pub const STOP_LIMIT: Duration = Duration::from_secs(2);
 
+/// That events were lost is reported no more often than this: a host whose links change all the time loses them again and
+/// again.
+const MISSED_REPORT_AFTER: Duration = Duration::from_mins(1);
+
 /// The whole node.
 #[derive(Debug)]
 pub struct Agent {
@@ -77,6 +81,7 @@ pub struct Agent {
     /// Every interface that an instance names: changes of others concern nobody.
     interfaces: BTreeSet<LinkName>,
     counters: AgentCounters,
+    missed_reported: Option<Instant>,
     /// Buffers that live on, so that a turn allocates nothing.
     actions: Vec<Action>,
     due: Vec<usize>,
@@ -109,6 +114,7 @@ impl Agent {
             virtual_addresses: BTreeSet::new(),
             interfaces: BTreeSet::new(),
             counters: AgentCounters::default(),
+            missed_reported: None,
             actions: Vec::new(),
             due: Vec::new(),
         }
@@ -128,7 +134,11 @@ impl Agent {
                 }
             }
             Input::Missed => {
-                out.push(Output::Report(Report::EventsMissed));
+                self.counters.events_missed += 1;
+                if self.missed_reported.is_none_or(|at| now.since(at) >= MISSED_REPORT_AFTER) {
+                    self.missed_reported = Some(now);
+                    out.push(Output::Report(Report::EventsMissed { count: self.counters.events_missed }));
+                }
                 self.dump(out);
             }
             Input::Link(link) => self.link_there(now, link, out),

@@ -206,7 +206,10 @@ pub enum Report {
         count: u64,
     },
     /// Kernel events were lost; links and addresses are read afresh.
-    EventsMissed,
+    EventsMissed {
+        /// How often since the agent started.
+        count: u64,
+    },
     /// The agent took a configuration.
     Configured {
         /// How many instances it has.
@@ -238,7 +241,7 @@ impl Report {
             | Report::LeftoverRemoved { .. }
             | Report::ForeignAddress { .. }
             | Report::SendFailed { .. }
-            | Report::EventsMissed => Severity::Warning,
+            | Report::EventsMissed { .. } => Severity::Warning,
             Report::ChecksumForm { .. } => Severity::Notice,
             Report::AddressRefused { .. } | Report::AddressStuck { .. } | Report::SocketRefused { .. } => {
                 Severity::Error
@@ -264,7 +267,7 @@ impl Report {
             | Report::LeftoverRemoved { .. }
             | Report::SocketRefused { .. }
             | Report::SendFailed { .. }
-            | Report::EventsMissed
+            | Report::EventsMissed { .. }
             | Report::Configured { .. }
             | Report::Reconfigured(_)
             | Report::Stopping
@@ -316,8 +319,8 @@ impl Report {
             Report::SendFailed { interface, family, text, count } => {
                 format!("{family} adverts cannot be sent on {interface}: {text} (seen {count}×)")
             }
-            Report::EventsMissed => {
-                "events of the kernel were lost: reading links and addresses afresh".to_owned()
+            Report::EventsMissed { count } => {
+                format!("events of the kernel were lost: reading links and addresses afresh (seen {count}×)")
             }
             Report::Configured { instances: 1 } => "configured with 1 instance".to_owned(),
             Report::Configured { instances } => format!("configured with {instances} instances"),
@@ -349,7 +352,7 @@ impl Report {
             Report::ForeignAddress { .. } => "68b1f4d09c2e4a75b0d3e7f8a5c16edd",
             Report::SocketRefused { .. } => "d94e0a7b2f6c4813ac5f1e9d7b38ffee",
             Report::SendFailed { .. } => "17c6b9f2e8d04a3595ad3c0e4f7b80ff",
-            Report::EventsMissed => "8af30c5d1e9b47629d7e2b6f04c81a10",
+            Report::EventsMissed { .. } => "8af30c5d1e9b47629d7e2b6f04c81a10",
             Report::Configured { .. } => "be2d71f9a0c64e38876bd5f3e1490b21",
             Report::Reconfigured(_) => "95c0d7e2a4b84f6189f1e3d2706bc154",
             Report::Stopping => "40e9c8b6d5f74a12b3a1f7d2690ce832",
@@ -386,7 +389,7 @@ impl Report {
             Report::AddressRestored { .. }
             | Report::AddressRefused { .. }
             | Report::ForeignAddress { .. }
-            | Report::EventsMissed
+            | Report::EventsMissed { .. }
             | Report::Configured { .. }
             | Report::Reconfigured(_)
             | Report::Stopping

@@ -213,4 +213,7 @@ pub struct AgentCounters {
     pub leftovers_removed: u64,
     /// Times that links and addresses were read afresh.
     pub dumps: u64,
+    /// Times that events of the kernel were lost.
+    #[serde(default)]
+    pub events_missed: u64,
 }

@@ -490,3 +490,20 @@ fn another_hardware_address_of_the_link_is_announced() {
     assert!(frames.iter().all(|frame| matches!(frame, Output::Frame { bytes, .. } if bytes[6..12] == mac.0)));
     assert_eq!(host.state(), VrState::Master);
 }
+
+#[test]
+fn lost_events_are_counted_always_and_told_once_a_minute() {
+    let mut host = Host::start(config(instance(100)));
+    let told = |host: &mut Host| {
+        host.take(|output| matches!(output, Output::Report(Report::EventsMissed { .. }))).len()
+    };
+    for second in 0..120 {
+        host.give(at(second * 1000), Input::Missed);
+        host.give(
+            at(second * 1000),
+            Input::Observed(Observed { links: vec![eth0()], addresses: vec![address("10.0.0.1", 0)] }),
+        );
+    }
+    assert_eq!(told(&mut host), 2);
+    assert_eq!(host.agent.snapshot(at(120_000)).counters.events_missed, 120);
+}
