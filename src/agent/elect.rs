@@ -125,9 +125,20 @@ impl Agent {
         let Some(place) = &instance.place else { return };
         instance.announced_at = Some(now);
         instance.missing = place.keys.len();
+        let mut absent = None;
         for (key, address) in place.keys.iter().zip(instance.config.all_addresses()) {
+            let known = self.world.address(key.0, key.1);
+            if known.is_none() {
+                absent.get_or_insert(address.prefix);
+            }
             let wanted = Wanted { instance: number, address: address.clone() };
-            self.addresses.want(now, *key, wanted, self.world.address(key.0, key.1), out);
+            self.addresses.want(now, *key, wanted, known, out);
+        }
+        if let Some(address) = absent.filter(|_| instance.config.priority.is_owner())
+            && instance.may_report_address(now)
+        {
+            let subject = instance.subject.clone();
+            out.push(Output::Report(Report::NotOwner { subject, address }));
         }
     }
 

@@ -185,6 +185,13 @@ pub enum Report {
         /// The address.
         address: Prefix,
     },
+    /// An instance of priority 255 adds an address that it should own already.
+    NotOwner {
+        /// Which.
+        subject: Subject,
+        /// The address.
+        address: Prefix,
+    },
     /// A VRRP socket could not be opened.
     SocketRefused {
         /// On which interface.
@@ -240,6 +247,7 @@ impl Report {
             | Report::AddressRestored { .. }
             | Report::LeftoverRemoved { .. }
             | Report::ForeignAddress { .. }
+            | Report::NotOwner { .. }
             | Report::SendFailed { .. }
             | Report::EventsMissed { .. } => Severity::Warning,
             Report::ChecksumForm { .. } => Severity::Notice,
@@ -262,7 +270,8 @@ impl Report {
             | Report::ChecksumForm { subject, .. }
             | Report::AddressRestored { subject, .. }
             | Report::AddressRefused { subject, .. }
-            | Report::ForeignAddress { subject, .. } => Some(subject),
+            | Report::ForeignAddress { subject, .. }
+            | Report::NotOwner { subject, .. } => Some(subject),
             Report::AddressStuck { .. }
             | Report::LeftoverRemoved { .. }
             | Report::SocketRefused { .. }
@@ -313,6 +322,10 @@ impl Report {
                 "{address} is on the interface, but failover did not put it there: it will not be removed, and two hosts \
                  may answer for it"
             ),
+            Report::NotOwner { address, .. } => format!(
+                "priority 255 is for the router whose own addresses these are, but {address} is not on the interface: adding \
+                 it; unless that is meant, set a priority of 254 at most"
+            ),
             Report::SocketRefused { interface, family, text } => {
                 format!("no {family} VRRP socket on {interface}: {text}; trying again every 5 s")
             }
@@ -350,6 +363,7 @@ impl Report {
             Report::AddressStuck { .. } => "3ce7f19a0b5d4c86a72e9d40f8b61cbb",
             Report::LeftoverRemoved { .. } => "a05d8e3b7f1c49629e4b6d2c0f957dcc",
             Report::ForeignAddress { .. } => "68b1f4d09c2e4a75b0d3e7f8a5c16edd",
+            Report::NotOwner { .. } => "0b7e61d48f2a4c95b36ad8125c90ef37",
             Report::SocketRefused { .. } => "d94e0a7b2f6c4813ac5f1e9d7b38ffee",
             Report::SendFailed { .. } => "17c6b9f2e8d04a3595ad3c0e4f7b80ff",
             Report::EventsMissed { .. } => "8af30c5d1e9b47629d7e2b6f04c81a10",
@@ -389,6 +403,7 @@ impl Report {
             Report::AddressRestored { .. }
             | Report::AddressRefused { .. }
             | Report::ForeignAddress { .. }
+            | Report::NotOwner { .. }
             | Report::EventsMissed { .. }
             | Report::Configured { .. }
             | Report::Reconfigured(_)

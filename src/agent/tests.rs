@@ -507,3 +507,17 @@ fn lost_events_are_counted_always_and_told_once_a_minute() {
     assert_eq!(told(&mut host), 2);
     assert_eq!(host.agent.snapshot(at(120_000)).counters.events_missed, 120);
 }
+
+#[test]
+fn an_owner_that_does_not_own_is_told_so() {
+    for (addresses, told) in
+        [(vec![address("10.0.0.1", 0)], 1), (vec![address("10.0.0.1", 0), address("10.0.0.100", 0)], 0)]
+    {
+        let mut host = Host::start_with(config(instance(255)), addresses);
+        let reports = host.take(|output| matches!(output, Output::Report(Report::NotOwner { .. })));
+        assert_eq!((host.state(), reports.len()), (VrState::Master, told));
+    }
+    let mut host = Host::start(config(instance(254)));
+    host.run_until(at(5000));
+    assert_eq!(host.take(|output| matches!(output, Output::Report(Report::NotOwner { .. }))), []);
+}
