@@ -180,8 +180,9 @@ impl Shown {
             from = secret.end;
         }
         text.push_str(source.text.get(from..).unwrap_or_default());
+        let text = without_c1(&text);
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Shown { name: source.name.clone(), text, lines, masked }
+        Shown { name: harmless(&source.name), text, lines, masked }
     }
 
     /// Where `span` of the original is in the shown text; what lies in a secret becomes all of its mask.
@@ -217,6 +218,13 @@ impl Shown {
         let end = self.lines.get(last + 1).copied().unwrap_or(self.text.len());
         (start, self.text.get(start..end).unwrap_or_default())
     }
+}
+
+/// `text` with the control characters of two bytes (U+0080 to U+009F, some of which a terminal acts on like on an escape)
+/// replaced by one of as many bytes, so that places stay what they are. Those of one byte are the renderer's to replace.
+fn without_c1(text: &str) -> String {
+    let shown = |c: char| if ('\u{80}'..='\u{9f}').contains(&c) { '¿' } else { c };
+    text.chars().map(shown).collect()
 }
 
 /// `text` without what a terminal would act on, and not longer than a person reads.
