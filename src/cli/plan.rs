@@ -75,7 +75,8 @@ fn tell(answer: Answer, nothing: &str, json: bool) -> Result<Exit, Failure> {
     }
 }
 
-/// What changes, an instance at a time, and a last line with the numbers; what is kept is only counted.
+/// What changes, an instance at a time, and a last line with the numbers; what is kept and does not move is only
+/// counted.
 fn in_words(plan: &Outlook, nothing: &str, paint: Paint) -> String {
     if plan.is_empty() {
         return format!("{nothing}: {}\n", plan.summary);
@@ -84,7 +85,8 @@ fn in_words(plan: &Outlook, nothing: &str, paint: Paint) -> String {
     for change in &plan.agent {
         let _ = writeln!(text, "agent: {} {}", change.key, change.change);
     }
-    for instance in plan.instances.iter().filter(|instance| instance.action != "kept") {
+    let told = |instance: &&InstanceOutlook| instance.action != "kept" || !instance.effect.is_empty();
+    for instance in plan.instances.iter().filter(told) {
         text.push_str(&one(instance, paint));
     }
     let _ = writeln!(text, "{}", plan.summary);
@@ -134,6 +136,17 @@ mod tests {
             in_words(&plan, "", Paint::new(false)),
             "agent: router_id lb1 → lb2\nmail: added, starts\nweb (MASTER): changed, stays MASTER\n    \
              priority 100 → 120\n1 changed, 1 added, 1 kept\n"
+        );
+        let mut moved = instance("db", "kept", Some(VrState::Master), "resigns, and is FAULT: why");
+        moved.resigns = true;
+        let plan = Outlook {
+            summary: "1 added, 1 kept".to_owned(),
+            instances: vec![moved, instance("mail", "added", None, "starts")],
+            ..Outlook::default()
+        };
+        assert_eq!(
+            in_words(&plan, "", Paint::new(false)),
+            "db (MASTER): kept, resigns, and is FAULT: why\nmail: added, starts\n1 added, 1 kept\n"
         );
         let none = Outlook { summary: "3 kept".to_owned(), ..Outlook::default() };
         assert_eq!(in_words(&none, "nothing changed", Paint::new(false)), "nothing changed: 3 kept\n");
