@@ -212,10 +212,12 @@ struct Text {
 impl Text {
     fn address(&mut self, spec: &Spec, (number, form): (u8, u8), ipv6: bool) -> Option<String> {
         let device = if form == 1 { 1 - spec.interface.min(1) } else { spec.interface };
+        // One of them is the host's own: who sends from it cannot go on when it becomes a virtual one.
+        let host = if number == 5 { "1".to_owned() } else { format!("10{number}") };
         let (address, prefix) = if ipv6 {
-            (format!("2001:db8::10{number}"), if form == 2 { 128 } else { 64 })
+            (format!("2001:db8::{host}"), if form == 2 { 128 } else { 64 })
         } else {
-            (format!("10.0.0.10{number}"), if form == 2 { 32 } else { 24 })
+            (format!("10.0.0.{host}"), if form == 2 { 32 } else { 24 })
         };
         if !self.used.insert((device, address.clone())) {
             return None;
@@ -324,10 +326,38 @@ fn as_planned(outlook: &Outlook, before: &BTreeMap<String, VrState>, after: &BTr
             // An owner that starts anew is MASTER again at once.
             assert!(is != planned.resigns || planned.action == "restarted", "{planned:?}");
         }
-        if planned.action == "kept" {
+        if planned.action == "kept" && planned.effect.is_empty() {
             assert_eq!(before.get(&planned.name), after.get(&planned.name));
         }
     }
+}
+
+#[test]
+fn the_plan_tells_of_an_instance_that_stays_the_same_and_cannot_stay() {
+    let instance = |name: &str, vrid: u8, address: &str| {
+        format!(
+            "[instance.{name}]\ninterface = \"eth0\"\nvirtual_router_id = {vrid}\naddresses = [\"{address}/24\"]\n"
+        )
+    };
+    let read =
+        |text: &str| config::parse(text, "test").unwrap_or_else(|e| panic!("{}", e.render(false))).config;
+    let alone = instance("a", 1, "10.0.0.100");
+    // The host's own address, and the only one that adverts can come from, is to be a virtual one.
+    let both = read(&(alone.clone() + &instance("b", 2, "10.0.0.1")));
+    let alone = read(&alone);
+    let mut host = Host::start(alone.clone());
+    host.run(Duration::from_secs(10));
+    let kept = |host: &Host, config: &Config| host.agent.outlook(config).instances.remove(0);
+    assert_eq!((kept(&host, &alone).effect.as_str(), kept(&host, &alone).resigns), ("", false));
+    let planned = kept(&host, &both);
+    assert_eq!((planned.action.as_str(), planned.resigns), ("kept", true));
+    assert!(planned.effect.starts_with("resigns, and is FAULT: eth0 has no IPv4 address"), "{planned:?}");
+    host.give(Input::Configure(both.clone()));
+    assert_eq!(host.states()["a"], VrState::Fault);
+    assert_eq!((kept(&host, &both).effect.as_str(), kept(&host, &both).resigns), ("", false));
+    assert_eq!(kept(&host, &alone).effect, "takes part again");
+    host.give(Input::Configure(alone));
+    assert_eq!(host.states()["a"], VrState::Backup);
 }
 
 proptest! {

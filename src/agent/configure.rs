@@ -5,6 +5,7 @@
 //! one MASTER to another stays where it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::addresses::Wanted;
 use super::announcer::Key;
@@ -191,10 +192,7 @@ impl Agent {
             instance.is_some_and(|instance| !instance.retired && *instance.subject.name == **name)
         });
         let running = || self.instances.iter().filter(|instance| !instance.retired);
-        self.virtual_addresses = running()
-            .flat_map(|instance| instance.config.all_addresses())
-            .map(|address| address.prefix.address())
-            .collect::<BTreeSet<_>>();
+        self.virtual_addresses = virtual_addresses(running().map(|instance| &instance.config));
         self.interfaces = running()
             .flat_map(|instance| {
                 let config = &instance.config;
@@ -229,4 +227,9 @@ impl Agent {
         }
         self.sockets.update(wanted, out);
     }
+}
+
+/// The addresses that these instances move.
+pub(super) fn virtual_addresses<'i>(instances: impl Iterator<Item = &'i InstanceConfig>) -> BTreeSet<IpAddr> {
+    instances.flat_map(InstanceConfig::all_addresses).map(|address| address.prefix.address()).collect()
 }

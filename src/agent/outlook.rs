@@ -3,9 +3,13 @@
 //!
 //! `failover plan` shows it, and a reload answers with it: it is made of the same [`plan`] that the agent applies.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use super::Agent;
+use super::configure::virtual_addresses;
 use super::instance::Instance;
 use super::report::Reconfigured;
 use super::snapshot::VrState;
@@ -56,10 +60,14 @@ impl Agent {
     pub fn outlook(&self, config: &Config) -> Outlook {
         let mut counts = Reconfigured::default();
         let mut instances = Vec::new();
+        let virtual_addresses = virtual_addresses(config.instances.values());
         for (name, change) in plan::instances(&self.running(), &config.instances) {
             counts.count(&change);
             let instance = self.by_name.get(name).and_then(|number| self.instances.get(*number));
-            let (effect, resigns) = self.effect(instance, config.instances.get(name), &change);
+            let (effect, resigns) = {
+                let wanted = config.instances.get(name);
+                self.effect(instance, wanted, &change, &virtual_addresses)
+            };
             instances.push(InstanceOutlook {
                 name: name.to_owned(),
                 action: change.word().to_owned(),
@@ -87,6 +95,7 @@ impl Agent {
         instance: Option<&Instance>,
         wanted: Option<&InstanceConfig>,
         change: &Change,
+        virtual_addresses: &BTreeSet<IpAddr>,
     ) -> (String, bool) {
         let Some(instance) = instance else { return ("starts".to_owned(), false) };
         let master = instance.is_master();
@@ -99,11 +108,22 @@ impl Agent {
                 ("resigns and gives up its addresses: another router takes over".to_owned(), true)
             }
             (Change::Removed, _) => ("stops".to_owned(), false),
-            (Change::Changed(_), Some(wanted)) => match self.readiness(wanted, None) {
+            (Change::Changed(_), Some(wanted)) => match self.readiness(wanted, None, virtual_addresses) {
                 Err((state, reason)) if master => (format!("resigns, and is {state}: {reason}"), true),
                 Err((state, reason)) => (format!("is {state}: {reason}"), false),
                 Ok(_) => (stays(instance, wanted), false),
             },
+            // It stays the same, but what is virtual beside it need not.
+            (Change::Kept, Some(wanted)) => {
+                let held_off = instance.hold_off.as_ref().map(|(_, reason)| reason);
+                let running = matches!(instance.state, VrState::Master | VrState::Backup);
+                match self.readiness(wanted, held_off, virtual_addresses) {
+                    Err((state, reason)) if master => (format!("resigns, and is {state}: {reason}"), true),
+                    Err((state, reason)) if running => (format!("is {state}: {reason}"), false),
+                    Ok(_) if !running => (stays(instance, wanted), false),
+                    Ok(_) | Err(_) => (String::new(), false),
+                }
+            }
             (Change::Kept | Change::Added | Change::Changed(_), _) => (String::new(), false),
         }
     }
@@ -121,6 +141,7 @@ fn stays(instance: &Instance, wanted: &InstanceConfig) -> String {
         (VrState::Backup, Some((master, Claim::Hold(theirs)))) if wanted.preempt && new > theirs => {
             format!("takes over from {master}, which has priority {theirs}")
         }
+        (VrState::Init | VrState::Fault, _) => "takes part again".to_owned(),
         (state, _) => format!("stays {state}"),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Follows what the kernel tells; an instance that can take part again does so by itself.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::announcer::Key;
@@ -266,14 +267,17 @@ impl Agent {
     }
 
     fn readiness_of(&self, instance: &Instance) -> Result<Place, NotReady> {
-        self.readiness(&instance.config, instance.hold_off.as_ref().map(|(_, reason)| reason))
+        let held_off = instance.hold_off.as_ref().map(|(_, reason)| reason);
+        self.readiness(&instance.config, held_off, &self.virtual_addresses)
     }
 
-    /// Where an instance of this configuration takes part, unless it is held off for some reason.
+    /// Where an instance of this configuration takes part, unless it is held off for some reason, while these are the
+    /// virtual addresses of all instances.
     pub(super) fn readiness(
         &self,
         config: &InstanceConfig,
         hold_off: Option<&String>,
+        virtual_addresses: &BTreeSet<IpAddr>,
     ) -> Result<Place, NotReady> {
         if !self.world.is_known() {
             return Err((VrState::Init, "waiting for the kernel's list of interfaces".to_owned()));
@@ -297,7 +301,8 @@ impl Agent {
                 return Err((VrState::Fault, format!("no VRRP socket on {}: {text}", config.interface)));
             }
         }
-        let primary = self.primary(config, link).ok_or_else(|| Self::no_primary(config))?;
+        let primary =
+            self.primary(config, link, virtual_addresses).ok_or_else(|| Self::no_primary(config))?;
         if let Some(reason) = hold_off {
             return Err((VrState::Fault, reason.clone()));
         }
@@ -327,7 +332,12 @@ impl Agent {
     ///
     /// A virtual address is never it (RFC 9568, section 7.2), except for an owner that has no other: adverts from an
     /// address that another router holds for now are dropped there by the kernel as its own.
-    fn primary(&self, config: &InstanceConfig, link: LinkIndex) -> Option<IpAddr> {
+    fn primary(
+        &self,
+        config: &InstanceConfig,
+        link: LinkIndex,
+        virtual_addresses: &BTreeSet<IpAddr>,
+    ) -> Option<IpAddr> {
         if let Some(source) = config.source_address {
             return self.world.address(link, source).filter(|address| !address.tentative).map(|_| source);
         }
@@ -341,9 +351,8 @@ impl Agent {
         let own = |address: &LinkAddress| {
             address.protocol != ADDRESS_PROTOCOL && !self.addresses.is_ours((link, address.prefix.address()))
         };
-        let real = |address: &LinkAddress| {
-            own(address) && !self.virtual_addresses.contains(&address.prefix.address())
-        };
+        let real =
+            |address: &LinkAddress| own(address) && !virtual_addresses.contains(&address.prefix.address());
         let primary = self.world.primary(link, config.family, global, real);
         if primary.is_none() && config.priority.is_owner() {
             return self.world.primary(link, config.family, global, own);

@@ -49,10 +49,7 @@ fn exchange(path: &Path, line: Option<&str>, patience: Duration) -> Result<Strin
     let mut answer = String::new();
     let read = socket.take(LONGEST).read_to_string(&mut answer);
     if read.map_err(|error| silent(path, &error, patience))? == 0 {
-        let path = path.display();
-        return Err(Failure::new(format!(
-            "the agent behind {path} hung up without a word: it may be stopping, or too many ask it at once"
-        )));
+        return Err(wordless(path));
     }
     Ok(answer)
 }
@@ -89,9 +86,19 @@ fn refused(path: &Path, error: &io::Error, patience: Duration) -> Failure {
     Failure::new(format!("cannot ask the agent at {path}: {error}"))
 }
 
+fn wordless(path: &Path) -> Failure {
+    let path = path.display();
+    Failure::new(format!(
+        "the agent behind {path} hung up without a word: it may be stopping, or too many ask it at once"
+    ))
+}
+
 fn silent(path: &Path, error: &io::Error, patience: Duration) -> Failure {
     if is_slow(error) {
         silent_text(&path.display().to_string(), patience)
+    } else if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
+        // Before the question was sent, or before it was read.
+        wordless(path)
     } else {
         Failure::new(format!("the agent's answer at {} broke off: {error}", path.display()))
     }
@@ -103,4 +110,19 @@ fn is_slow(error: &io::Error) -> bool {
 
 fn silent_text(path: &str, patience: Duration) -> Failure {
     Failure::new(format!("the agent at {path} does not answer (waited {} s)", patience.as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_turned_away_is_told_why_also_when_that_is_before_the_question() {
+        for kind in [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset] {
+            let Failure::Said { text, .. } = silent(Path::new("/run/s"), &kind.into(), PATIENCE) else {
+                panic!("no text")
+            };
+            assert!(text.contains("too many ask it at once"), "{text}");
+        }
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -13,6 +13,9 @@ use super::status::table::Paint;
 use super::{Exit, Failure, RuntimeDir, ask, output};
 use crate::agent::outlook::{InstanceOutlook, Outlook};
 use crate::daemon::{Answer, Request};
+
+/// What each process has of its own.
+const OUR_OWN: [&str; 4] = ["/dev/stdin", "/dev/fd", "/proc/self", "/proc/thread-self"];
 
 /// Show what a reload would change, instance by instance; changes nothing
 #[derive(Debug, Args)]
@@ -38,13 +41,23 @@ pub(super) struct ReloadArgs {
 }
 
 pub(super) fn plan(args: &PlanArgs) -> Result<Exit, Failure> {
-    let absolute = |path: &PathBuf| {
-        std::path::absolute(path).map_err(|error| Failure::new(format!("{}: {error}", path.display())))
-    };
-    let file = args.file.as_ref().map(absolute).transpose()?;
+    let file = args.file.as_deref().map(for_the_agent).transpose()?;
     let request = Request::Plan { file, color: output::wants_color(&io::stderr()) };
     let answer = ask::request(&args.runtime_dir.path(), &request)?;
     tell(answer, "a reload would change nothing", args.json)
+}
+
+/// The path by which the agent finds the same file: not what is this process's own.
+fn for_the_agent(path: &Path) -> Result<PathBuf, Failure> {
+    let absolute = std::path::absolute(path);
+    let absolute = absolute.map_err(|error| Failure::new(format!("{}: {error}", path.display())))?;
+    if OUR_OWN.iter().any(|own| absolute.starts_with(own)) {
+        return Err(Failure::new(format!(
+            "{} is another file for the agent, which reads it itself: write it to a file with a name",
+            path.display()
+        )));
+    }
+    Ok(absolute)
 }
 
 pub(super) fn reload(args: &ReloadArgs) -> Result<Exit, Failure> {
@@ -75,7 +88,8 @@ fn tell(answer: Answer, nothing: &str, json: bool) -> Result<Exit, Failure> {
     }
 }
 
-/// What changes, an instance at a time, and a last line with the numbers; what is kept is only counted.
+/// What changes, an instance at a time, and a last line with the numbers; what is kept and does not move is only
+/// counted.
 fn in_words(plan: &Outlook, nothing: &str, paint: Paint) -> String {
     if plan.is_empty() {
         return format!("{nothing}: {}\n", plan.summary);
@@ -84,7 +98,8 @@ fn in_words(plan: &Outlook, nothing: &str, paint: Paint) -> String {
     for change in &plan.agent {
         let _ = writeln!(text, "agent: {} {}", change.key, change.change);
     }
-    for instance in plan.instances.iter().filter(|instance| instance.action != "kept") {
+    let told = |instance: &&InstanceOutlook| instance.action != "kept" || !instance.effect.is_empty();
+    for instance in plan.instances.iter().filter(told) {
         text.push_str(&one(instance, paint));
     }
     let _ = writeln!(text, "{}", plan.summary);
@@ -107,6 +122,15 @@ mod tests {
     use super::*;
     use crate::agent::snapshot::VrState;
     use crate::config::plan::KeyChange;
+
+    #[test]
+    fn what_only_this_process_has_is_not_asked_for() {
+        for own in ["/dev/stdin", "/dev/fd/63", "/proc/self/fd/0"] {
+            let Err(Failure::Said { text, .. }) = for_the_agent(Path::new(own)) else { panic!("{own}") };
+            assert!(text.starts_with(own) && text.contains("another file for the agent"), "{text}");
+        }
+        assert!(for_the_agent(Path::new("a.toml")).is_ok_and(|path| path.is_absolute()));
+    }
 
     #[test]
     fn a_plan_names_what_changes_and_counts_the_rest() {
@@ -134,6 +158,17 @@ mod tests {
             in_words(&plan, "", Paint::new(false)),
             "agent: router_id lb1 → lb2\nmail: added, starts\nweb (MASTER): changed, stays MASTER\n    \
              priority 100 → 120\n1 changed, 1 added, 1 kept\n"
+        );
+        let mut moved = instance("db", "kept", Some(VrState::Master), "resigns, and is FAULT: why");
+        moved.resigns = true;
+        let plan = Outlook {
+            summary: "1 added, 1 kept".to_owned(),
+            instances: vec![moved, instance("mail", "added", None, "starts")],
+            ..Outlook::default()
+        };
+        assert_eq!(
+            in_words(&plan, "", Paint::new(false)),
+            "db (MASTER): kept, resigns, and is FAULT: why\nmail: added, starts\n1 added, 1 kept\n"
         );
         let none = Outlook { summary: "3 kept".to_owned(), ..Outlook::default() };
         assert_eq!(in_words(&none, "nothing changed", Paint::new(false)), "nothing changed: 3 kept\n");

@@ -41,7 +41,8 @@ pub const CONTROL_SOCKET: &str = "control.sock";
 const LOCK: &str = "lock";
 /// Connections served at once by each socket; more are closed unanswered.
 const CONNECTIONS: usize = 4;
-/// Time for one question, from the connection to the last byte; for a request from its answer to the last byte.
+/// Time for one question, from the connection to the last byte; for a request from the connection to its last byte, and
+/// from its answer to the last byte.
 const LIMIT: Duration = Duration::from_secs(4);
 /// Longest request, in bytes.
 const LONGEST_REQUEST: u64 = 16 << 10;
@@ -260,9 +261,9 @@ fn answer_question(
 }
 
 fn answer_request(stream: &UnixStream, reloader: &Reloader) -> io::Result<()> {
-    stream.set_read_timeout(Some(LIMIT))?;
+    let asking = Hurried { stream: stream.try_clone()?, until: clock::now().after(LIMIT) };
     let mut line = String::new();
-    BufReader::new(stream.take(LONGEST_REQUEST)).read_line(&mut line)?;
+    BufReader::new(asking.take(LONGEST_REQUEST)).read_line(&mut line)?;
     let answer = match serde_json::from_str(&line) {
         Ok(Request::Reload { color }) => reloader.reload(color),
         Ok(Request::Plan { file, color }) => reloader.plan(file.as_deref(), color),
@@ -278,19 +279,29 @@ fn write(stream: UnixStream, until: Instant, document: &impl Serialize) -> io::R
     writer.flush()
 }
 
-/// A stream that gives up at a point in time, however slowly it is read.
+/// A stream that gives up at a point in time, however slowly it is read or written at the other end.
 struct Hurried {
     stream: UnixStream,
     until: Instant,
 }
 
+impl Hurried {
+    fn left(&self) -> io::Result<Duration> {
+        let left = self.until.since(clock::now());
+        if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
+    }
+}
+
+impl Read for Hurried {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(Some(self.left()?))?;
+        self.stream.read(bytes)
+    }
+}
+
 impl Write for Hurried {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let left = self.until.since(clock::now());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
-        }
-        self.stream.set_write_timeout(Some(left))?;
+        self.stream.set_write_timeout(Some(self.left()?))?;
         self.stream.write(bytes)
     }
 

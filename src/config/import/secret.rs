@@ -18,6 +18,18 @@ pub(super) fn masked(text: &str) -> String {
     }
 }
 
+/// The statement `text` of an `authentication` block as it may be shown: whatever is not known to be none is a secret,
+/// such as a password on a line of its own, or behind a keyword that is misspelt or in quotes.
+pub(super) fn masked_in_authentication(text: &str) -> String {
+    if after_keyword(text).is_none() && !is_known(text) { MASK.to_owned() } else { masked(text) }
+}
+
+/// Whether `text` begins with a keyword of `authentication`, so that [`after_keyword`] finds what is secret in it.
+fn is_known(text: &str) -> bool {
+    let keyword = text.split([' ', '\t', '{']).next();
+    keyword.is_some_and(|keyword| matches!(keyword, "auth_type" | "auth_hmac" | "auth_pass" | "{" | "}" | ""))
+}
+
 /// Where in `text` a secret begins.
 fn after_keyword(text: &str) -> Option<usize> {
     let mut start = 0;
@@ -35,7 +47,8 @@ fn after_keyword(text: &str) -> Option<usize> {
 
 /// Whether what follows `keyword` is secret. A misspelt `auth_pass` is one too.
 fn is_secret(keyword: &str) -> bool {
-    keyword == "key" || (keyword.starts_with("auth_") && !matches!(keyword, "auth_type" | "auth_hmac"))
+    let small = keyword.to_ascii_lowercase();
+    small == "key" || (small.starts_with("auth_") && !matches!(small.as_str(), "auth_type" | "auth_hmac"))
 }
 
 /// The secret bytes of each source, ascending.
@@ -54,13 +67,19 @@ pub(super) fn hidden(sources: &[Source]) -> Vec<Vec<Range<usize>>> {
 fn hidden_in(text: &str, names: &BTreeSet<String>) -> Vec<Range<usize>> {
     let mut spans = Vec::new();
     let mut start = 0;
+    let mut inside = false;
     for line in text.split_inclusive('\n') {
         let end = start + line.trim_end().len();
+        let begins = line.split_whitespace().any(|word| word.trim_end_matches('{') == "authentication");
+        // The block ends, or another one begins since this one did not.
+        inside &= !begins && !line.contains(['{', '}']);
         let value = define::definition(line.trim()).filter(|(name, _)| names.contains(*name));
         let from = match value {
             Some((_, value)) => Some(end.saturating_sub(value.len())),
+            None if inside && !is_known(line.trim()) => Some(start + line.len() - line.trim_start().len()),
             None => after_keyword(line).map(|at| start + at),
         };
+        inside |= begins && !line.contains('}');
         spans.extend(from.filter(|from| *from < end).map(|from| from..end));
         start += line.len();
     }
@@ -86,6 +105,26 @@ mod tests {
         ] {
             assert_eq!(masked(text), shown);
         }
+    }
+
+    #[test]
+    fn in_authentication_what_is_not_known_is_masked() {
+        for (text, shown) in [
+            ("hunter2", "********"),
+            ("auth_pass=hunter2", "********"),
+            ("\"auth_pass\" hunter2", "********"),
+            ("authpass hunter2", "********"),
+            ("AUTH_PASS hunter2", "AUTH_PASS ********"),
+            ("auth_type PASS auth_pass hunter2", "auth_type PASS auth_pass ********"),
+            ("auth_type PASS", "auth_type PASS"),
+            ("auth_pass", "auth_pass"),
+        ] {
+            assert_eq!(masked_in_authentication(text), shown);
+        }
+        let text = "x 1\nauthentication {\n auth_type PASS\n  authpass a\n auth_pass \"b\n c\"\n}\nx 2\n";
+        let shown: Vec<&str> =
+            hidden_in(text, &BTreeSet::new()).into_iter().map(|span| &text[span]).collect();
+        assert_eq!(shown, ["authpass a", "\"b", "c\""]);
     }
 
     #[test]

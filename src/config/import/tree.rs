@@ -78,20 +78,22 @@ pub(super) struct Tree {
 struct Unfinished {
     nodes: Vec<Node>,
     brace: Option<Place>,
+    /// What stands in it may be a password.
+    secret: bool,
 }
 
 /// Puts the pieces together.
 pub(super) fn grow(pieces: Vec<Piece>, problems: &mut Vec<Diagnostic>) -> Tree {
     let mut statements: Vec<Statement> = Vec::new();
-    let mut stack = vec![Unfinished { nodes: Vec::new(), brace: None }];
+    let mut stack = vec![Unfinished { nodes: Vec::new(), brace: None, secret: false }];
     for piece in pieces {
         let depth = stack.len();
         let Some(current) = stack.last_mut() else { break };
         match piece.kind {
-            Kind::Words => current.nodes.push(node(piece, None, &mut statements)),
+            Kind::Words => current.nodes.push(node(piece, None, current.secret, &mut statements)),
             Kind::Aside(fate, ref reason, last) => {
                 let aside = Some((fate, reason.clone()));
-                let node = node(piece, aside, &mut statements);
+                let node = node(piece, aside, current.secret, &mut statements);
                 if let Some(statement) = statements.get_mut(node.id) {
                     statement.lines.1 = last;
                 }
@@ -112,7 +114,8 @@ pub(super) fn grow(pieces: Vec<Piece>, problems: &mut Vec<Diagnostic>) -> Tree {
                     return Tree::default();
                 }
                 // Of one that belongs to nothing enough was said.
-                stack.push(Unfinished { nodes: Vec::new(), brace: (!alone).then_some(piece.place) });
+                let secret = owner.is_some_and(|node| node.keyword() == "authentication");
+                stack.push(Unfinished { nodes: Vec::new(), brace: (!alone).then_some(piece.place), secret });
             }
             Kind::Close if depth == 1 => {
                 let diagnostic = Diagnostic::error(Code::Brace, &piece.place, "a `}` too many")
@@ -139,14 +142,18 @@ pub(super) fn grow(pieces: Vec<Piece>, problems: &mut Vec<Diagnostic>) -> Tree {
     Tree { nodes, statements }
 }
 
-fn node(piece: Piece, aside: Option<(Fate, String)>, statements: &mut Vec<Statement>) -> Node {
+fn node(piece: Piece, aside: Option<(Fate, String)>, secret: bool, statements: &mut Vec<Statement>) -> Node {
     let id = statements.len();
     let words = if aside.is_some() { Vec::new() } else { text::words(&piece.text) };
     statements.push(Statement {
         source: piece.origin.source,
         lines: (piece.origin.line, piece.origin.line),
         via: piece.via.map(|via| (via.source, via.line)),
-        shown: secret::masked(&piece.text),
+        shown: if secret {
+            secret::masked_in_authentication(&piece.text)
+        } else {
+            secret::masked(&piece.text)
+        },
         aside: aside.is_some(),
     });
     Node { id, words, text: piece.text, body: None, aside }

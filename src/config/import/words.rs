@@ -3,6 +3,7 @@
 //! A row may name the value that means what holds here anyway; with that the word is translated, by leaving it out.
 
 use super::document::{Fate, Note};
+use super::secret;
 use super::tree::Node;
 
 /// Where a word stands.
@@ -151,7 +152,8 @@ pub(super) fn beyond(node: &Node) -> Option<Note> {
         _ if node.keyword() == "auth_pass" => {
             "the password ends at the first blank outside of quotes".to_owned()
         }
-        rest => format!("`{}`: words that keepalived does not look at", rest.join(" ")),
+        // A password on the line of its type is among them.
+        rest => format!("`{}`: words that keepalived does not look at", secret::masked(&rest.join(" "))),
     };
     Some(Note::of(node, Ignored, reason))
 }

@@ -143,3 +143,22 @@ fn requests_are_answered_and_only_a_valid_configuration_reaches_the_engine() {
     queries.close();
     assert_eq!(engine.join().unwrap(), 1);
 }
+
+#[test]
+fn a_request_that_comes_byte_by_byte_has_the_same_time_limit() {
+    let directory = Directory::new("drip");
+    let (_claim, queries, engine, _path) = served(&directory);
+    let mut stream = UnixStream::connect(directory.0.join(CONTROL_SOCKET)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    let begun = clock::now();
+    while clock::now().since(begun) < 2 * LIMIT {
+        let sent = stream.write_all(b" ");
+        // Half a second at most, in which nothing is to be read.
+        if sent.is_err() || stream.read(&mut [0]).is_ok_and(|count| count == 0) {
+            break;
+        }
+    }
+    assert!(clock::now().since(begun) < LIMIT + Duration::from_secs(2));
+    queries.close();
+    assert_eq!(engine.join().unwrap(), 0);
+}
