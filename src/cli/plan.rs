@@ -84,7 +84,7 @@ fn tell(answer: Answer, nothing: &str, json: bool) -> Result<Exit, Failure> {
             output::complain("the configuration is not valid: the running agent goes on as before");
             Ok(Exit::InvalidConfig)
         }
-        Answer::Failed { why } => Err(Failure::new(format!("{why}; nothing changed"))),
+        Answer::Failed { why } => Err(Failure::new(why)),
     }
 }
 

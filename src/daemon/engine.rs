@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::effects::{Effects, socket_of};
 use super::pace::{PAUSE_MS, Pace};
+use super::reload::Ticket;
 use super::{RunError, convert};
 use crate::agent::Agent;
 use crate::agent::message::{Datagram, Input, Output, RequestId, SocketId};
@@ -47,8 +48,8 @@ pub(super) enum Query {
     Status(SyncSender<Snapshot>),
     /// What this configuration would do.
     Outlook(Box<Config>, SyncSender<Outlook>),
-    /// Take this configuration. The answer is what that did.
-    Reload(Box<Config>, SyncSender<Outlook>),
+    /// Take this configuration, unless who asked for it has given up. The answer is what that did.
+    Reload(Box<Config>, SyncSender<Outlook>, Ticket),
 }
 
 /// Where facts come from, but for the sockets, which come and go.
@@ -275,7 +276,7 @@ impl Engine {
                 Query::Outlook(config, reply) => {
                     let _ = reply.try_send(self.node.agent.outlook(&config));
                 }
-                Query::Reload(config, reply) if !self.stopping => {
+                Query::Reload(config, reply, ticket) if !self.stopping && ticket.use_up() => {
                     let outlook = self.node.agent.outlook(&config);
                     self.node.feed(Input::Configure(*config));
                     let _ = reply.try_send(outlook);

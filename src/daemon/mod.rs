@@ -139,9 +139,11 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     let effects = effects::Effects::new(poll, worker, log.clone())?;
     let sources = engine::Sources { timer, monitor, signals, queries, hang_ups, urgent };
     let mut engine = engine::Engine::new(Agent::new(router_id), effects, sources);
-    engine.feed(Input::Configure(std::mem::take(&mut loaded.config)));
-    // Its text and trees are not needed any more.
+    let config = std::mem::take(&mut loaded.config);
+    // Its text and trees are not needed any more: most of the memory that there is by now.
     drop(loaded);
+    engine.feed(Input::Configure(config));
+    process::trim_memory();
     warm_up();
     let ended = engine.run();
     claim.release();

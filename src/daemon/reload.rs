@@ -5,7 +5,8 @@
 //! configuration before it goes on then.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
@@ -70,6 +71,8 @@ pub(super) struct Reloader {
     waker: Waker,
     log: Log,
     status: Mutex<ConfigurationStatus>,
+    /// Whether the running configuration has any instance.
+    any: AtomicBool,
     busy: Mutex<bool>,
     free: Condvar,
 }
@@ -91,8 +94,9 @@ impl Reloader {
             loaded_at: now(),
             last_reload: None,
         };
+        let any = AtomicBool::new(!loaded.config.instances.is_empty());
         let (status, busy, free) = (Mutex::new(status), Mutex::new(false), Condvar::new());
-        Reloader { path, router_id, queries, waker, log, status, busy, free }
+        Reloader { path, router_id, queries, waker, log, status, any, busy, free }
     }
 
     /// Starts the thread that reloads when the engine passes on a SIGHUP.
@@ -115,7 +119,7 @@ impl Reloader {
     pub(super) fn reload(&self, color: bool) -> Answer {
         let answer = match self.turn() {
             Some(_turn) => self.read_and_apply(color),
-            None => Answer::Failed { why: "another reload does not end".to_owned() },
+            None => Answer::Failed { why: "another reload does not end; nothing changed".to_owned() },
         };
         let (applied, text) = match &answer {
             Answer::Applied { plan, .. } | Answer::Planned { plan, .. } => (true, plan.summary.clone()),
@@ -123,7 +127,7 @@ impl Reloader {
             Answer::Failed { why } => (false, why.clone()),
         };
         if let Answer::Failed { why } = &answer {
-            self.log.note(Severity::Error, format!("reload failed, nothing changed: {why}"));
+            self.log.note(Severity::Error, format!("reload failed: {why}"));
         }
         lock(&self.status).last_reload = Some(ReloadStatus { at: now(), applied, text });
         answer
@@ -141,10 +145,20 @@ impl Reloader {
             let summary = loaded.warnings.summary().unwrap_or_default();
             self.log.note(Severity::Warning, format!("{summary}; `failover validate` shows all"));
         }
+        let any = !loaded.config.instances.is_empty();
+        if !any && self.any.load(Ordering::Relaxed) {
+            let path = self.path.display();
+            let why = format!(
+                "{path} has no instance any more: is it being written? To run none, stop the agent; nothing changed"
+            );
+            return Answer::Failed { why };
+        }
         let (digest, warnings) = (loaded.digest(), loaded.warnings.render(color));
         let config = Box::new(self.complete(loaded.config));
-        match self.ask(|reply| Query::Reload(config, reply)) {
+        let ticket = Ticket::default();
+        match self.ask(&ticket, |reply, ticket| Query::Reload(config, reply, ticket)) {
             Ok(plan) => {
+                self.any.store(any, Ordering::Relaxed);
                 let mut status = lock(&self.status);
                 status.sha256 = digest;
                 status.loaded_at = now();
@@ -160,7 +174,7 @@ impl Reloader {
             Ok(loaded) => {
                 let warnings = loaded.warnings.render(color);
                 let config = Box::new(self.complete(loaded.config));
-                match self.ask(|reply| Query::Outlook(config, reply)) {
+                match self.ask(&Ticket::default(), |reply, _| Query::Outlook(config, reply)) {
                     Ok(plan) => Answer::Planned { plan, warnings },
                     Err(why) => Answer::Failed { why },
                 }
@@ -174,11 +188,25 @@ impl Reloader {
         config
     }
 
-    fn ask<T>(&self, query: impl FnOnce(std::sync::mpsc::SyncSender<T>) -> Query) -> Result<T, String> {
+    /// Asks the engine. One that does not answer in time finds the ticket used up, and does nothing later.
+    fn ask<T>(
+        &self,
+        ticket: &Ticket,
+        query: impl FnOnce(SyncSender<T>, Ticket) -> Query,
+    ) -> Result<T, String> {
         let (reply, answer) = sync_channel(1);
-        self.queries.push(query(reply)).map_err(|_| "too many requests at once".to_owned())?;
+        self.queries
+            .push(query(reply, ticket.clone()))
+            .map_err(|_| "too many requests at once; nothing changed".to_owned())?;
         self.waker.wake();
-        answer.recv_timeout(ENGINE_LIMIT).map_err(|_| "the agent is stopping, or does not answer".to_owned())
+        let mut outcome = answer.recv_timeout(ENGINE_LIMIT);
+        if matches!(outcome, Err(RecvTimeoutError::Timeout)) && !ticket.use_up() {
+            outcome = answer.recv_timeout(ENGINE_LIMIT);
+        }
+        outcome.map_err(|error| match error {
+            RecvTimeoutError::Timeout => "the agent does not answer; nothing changed".to_owned(),
+            RecvTimeoutError::Disconnected => "the agent is stopping; nothing changed".to_owned(),
+        })
     }
 
     /// Waits until no other reload runs; `None` if that takes too long.
@@ -190,6 +218,17 @@ impl Reloader {
         }
         *busy = true;
         Some(Turn(self))
+    }
+}
+
+/// Who gets to use it first decides whether a request is done or withdrawn.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ticket(Arc<AtomicBool>);
+
+impl Ticket {
+    /// Whether this was the first use.
+    pub(super) fn use_up(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
     }
 }
 

@@ -19,6 +19,12 @@ pub fn real_time(priority: i32) -> Result<(), OsError> {
     sys::set_fifo(priority).trying("asking for real-time priority")
 }
 
+/// Gives free memory back to the kernel. For the start, when much was needed that is not any more, and nobody waits for
+/// the allocator.
+pub fn trim_memory() {
+    sys::trim_memory();
+}
+
 /// Whether the process has the capability with the number `bit`. `true` when that cannot be found out: the first system
 /// call that needs it will tell.
 #[must_use]

@@ -49,6 +49,14 @@ pub(super) fn set_fifo(priority: i32) -> nix::Result<()> {
     Errno::result(result).map(drop)
 }
 
+/// Gives free memory of the allocator back to the kernel. Takes the locks of the allocator for as long as that takes.
+pub(super) fn trim_memory() {
+    // SAFETY: no argument but how much to keep at the top of the heap, and no memory in use is touched.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

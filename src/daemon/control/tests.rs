@@ -71,7 +71,8 @@ fn served(directory: &Directory) -> (Claim, Arc<Queue<Query>>, thread::JoinHandl
                     match query {
                         Query::Status(reply) => reply.try_send(snapshot()).unwrap(),
                         Query::Outlook(_, reply) => reply.try_send(Outlook::default()).unwrap(),
-                        Query::Reload(config, reply) => {
+                        Query::Reload(config, reply, ticket) => {
+                            assert!(ticket.use_up());
                             assert_eq!(config.agent.router_id.as_deref(), Some("lb1"));
                             reloads += 1;
                             reply.try_send(Outlook::default()).unwrap();
@@ -132,6 +133,11 @@ fn requests_are_answered_and_only_a_valid_configuration_reaches_the_engine() {
     let after = status().configuration.unwrap();
     assert_eq!((after.sha256, after.loaded_at), (before.sha256, before.loaded_at));
     assert!(!after.last_reload.unwrap().applied);
+
+    // As a writer leaves it for a moment.
+    fs::write(&path, "").unwrap();
+    let Answer::Failed { why } = request(&reload) else { panic!("it has no instance") };
+    assert!(why.contains("has no instance any more") && why.ends_with("nothing changed"), "{why}");
 
     let other = directory.0.join("other.toml");
     fs::write(&other, WEB).unwrap();
