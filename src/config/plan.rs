@@ -9,7 +9,7 @@ use std::fmt::{Display, Write};
 use serde::{Deserialize, Serialize};
 
 use super::model::{
-    AgentConfig, Checksum, Garp, InstanceConfig, Notify, Track, Transport, UnitName, Units, VirtualAddress,
+    Checksum, Garp, InstanceConfig, Notify, Track, Transport, UnitName, Units, VirtualAddress,
 };
 use super::reader::say;
 use crate::net::LinkName;
@@ -96,17 +96,6 @@ pub fn instance(old: &InstanceConfig, new: &InstanceConfig) -> Change {
         || old.version != new.version
         || old.family != new.family;
     if another { Change::Restarted(keys) } else { Change::Changed(keys) }
-}
-
-/// The keys of `[agent]` that are set to something else.
-#[must_use]
-pub fn agent(old: &AgentConfig, new: &AgentConfig) -> Vec<KeyChange> {
-    let AgentConfig { router_id, script_user } = new;
-    let name = |id: &Option<String>| id.clone().unwrap_or_else(|| "the host name".to_owned());
-    let mut changes = Changes::default();
-    changes.value("router_id", &name(&old.router_id), &name(router_id));
-    changes.value("script_user", &old.script_user.as_str(), &script_user.as_str());
-    changes.list
 }
 
 /// Names every field, so that a new one cannot be forgotten here.
