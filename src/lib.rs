@@ -27,20 +27,28 @@
 //! | [`time`], [`net`] | points in time; links, addresses, families | – | yes |
 //! | [`vrrp`] | fields and arithmetic, packets, announcements, the state machine | `time`, `net` | yes |
 //! | [`config`] | text to legal configuration, or diagnostics | the above | but for one file |
+//! | [`health`] | a check's schedule and verdict; what verdicts make of a priority | the above | yes |
 //! | [`agent`] | the whole node: instances, addresses, reports, snapshot | the above | yes |
 //! | [`os`] | sockets, frames, netlink, timer, signals; the only `unsafe` | `time`, `net` | no |
 //! | [`observe`] | the agent's reports as log lines and journal records | `agent`, `os` | no |
+//! | [`bus`] | D-Bus: units of systemd | `config`, `os` | no |
+//! | [`probe`] | runs one probe, says what it saw | `config`, `health`, `os`, `bus` | no |
+//! | [`hook`] | commands and units of the states of instances | `config`, `agent`, `os`, `bus`, `probe` | no |
 //! | [`daemon`] | joins the agent with the world; no decisions | all above | no |
 //! | [`cli`] | one file per command | `config`, `agent`, `daemon` | no |
 //!
 //! Pure: no clock, socket, file, thread, random number, hash order or log.
 
 pub mod agent;
+pub mod bus;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod health;
+pub mod hook;
 pub mod net;
 pub mod observe;
 pub mod os;
+pub mod probe;
 pub mod time;
 pub mod vrrp;

@@ -10,16 +10,31 @@ use std::path::Path;
 const LONGEST_FILE: usize = 500;
 
 /// Layer, the layers of this crate that it may use besides itself, and whether it is pure: touches no system.
-const LAYERS: [(&str, &[&str], bool); 11] = [
+const LAYERS: [(&str, &[&str], bool); 15] = [
     ("time", &[], true),
     ("net", &[], true),
     ("vrrp", &["time", "net"], true),
     ("config", &["time", "net", "vrrp"], true),
-    ("agent", &["time", "net", "vrrp", "config"], true),
+    ("health", &["time", "net", "vrrp", "config"], true),
+    ("agent", &["time", "net", "vrrp", "config", "health"], true),
     ("os", &["time", "net"], false),
     ("observe", &["time", "net", "agent", "os"], false),
-    ("daemon", &["time", "net", "vrrp", "config", "agent", "os", "observe"], false),
-    ("cli", &["time", "net", "vrrp", "config", "agent", "os", "observe", "daemon"], false),
+    ("bus", &["time", "net", "config", "os"], false),
+    ("probe", &["time", "net", "config", "health", "os", "bus"], false),
+    ("hook", &["time", "net", "config", "agent", "os", "bus", "probe"], false),
+    (
+        "daemon",
+        &["time", "net", "vrrp", "config", "health", "agent", "os", "observe", "bus", "probe", "hook"],
+        false,
+    ),
+    (
+        "cli",
+        &[
+            "time", "net", "vrrp", "config", "health", "agent", "os", "observe", "bus", "probe", "hook",
+            "daemon",
+        ],
+        false,
+    ),
     ("main", &["cli", "failover"], false),
     ("lib", &[], false),
 ];

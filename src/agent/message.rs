@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::agent::report::Report;
+use crate::agent::snapshot::VrState;
 use crate::config::Config;
+use crate::config::model::Hooks;
 use crate::net::{Family, LinkIndex, LinkName, MacAddr, Prefix, Scope};
 use crate::vrrp::fields::{Version, Vrid};
 
@@ -181,6 +183,47 @@ pub enum Output {
     Report(Report),
     /// Everything that [`Input::Stop`] asked for is done.
     Finished,
+}
+
+/// A state that an instance or a group entered, for those who are to hear of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// Whose state.
+    pub whose: Whose,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The state before.
+    pub previous: VrState,
+    /// The state now.
+    pub state: VrState,
+    /// The agent leaves: this is the last that is heard of it. The state is INIT.
+    pub leaving: bool,
+    /// Effective priority, 1–255; of a group, the lowest of its members'.
+    pub priority: u8,
+    /// Why, in words.
+    pub reason: Arc<str>,
+    /// What is to be run for it.
+    pub hooks: Option<Arc<Hooks>>,
+}
+
+/// Who can have hooks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Whose {
+    /// An instance.
+    Instance,
+    /// A group.
+    Group,
+}
+
+impl Whose {
+    /// The word in hooks: `INSTANCE` or `GROUP`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Whose::Instance => "INSTANCE",
+            Whose::Group => "GROUP",
+        }
+    }
 }
 
 /// A socket to have open.

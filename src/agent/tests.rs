@@ -47,8 +47,7 @@ fn instance(priority: u8) -> InstanceConfig {
         checksum: Checksum::Auto,
         garp: Garp::default(),
         track: BTreeMap::new(),
-        notify: Notify::default(),
-        units: Units::default(),
+        hooks: None,
     }
 }
 

@@ -6,6 +6,7 @@ mod hooks;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::{Family, LinkName, Prefix, Scope};
@@ -16,7 +17,7 @@ pub use check::{
     Pattern, PingProbe, Probe, ProcessProbe, Restarts, ScriptProbe, StatusRange, SystemdProbe, TcpProbe,
     Text, Tls, UnitState,
 };
-pub use hooks::{Command, GroupConfig, Notify, Track, UnitName, Units, UserName, Weight};
+pub use hooks::{Command, GroupConfig, Hooks, Notify, Track, UnitName, Units, UserName, Weight};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -75,10 +76,8 @@ pub struct InstanceConfig {
     pub garp: Garp,
     /// What each check does here, by its name; all of them are in [`Config::checks`].
     pub track: BTreeMap<String, Track>,
-    /// Commands of its states.
-    pub notify: Notify,
-    /// Units of its states.
-    pub units: Units,
+    /// Commands and units of its states.
+    pub hooks: Option<Arc<Hooks>>,
 }
 
 impl InstanceConfig {

@@ -9,7 +9,7 @@ use std::fmt::{Display, Write};
 use serde::{Deserialize, Serialize};
 
 use super::model::{
-    Checksum, Garp, InstanceConfig, Notify, Track, Transport, UnitName, Units, VirtualAddress,
+    Checksum, Garp, Hooks, InstanceConfig, Notify, Track, Transport, UnitName, Units, VirtualAddress,
 };
 use super::reader::say;
 use crate::net::LinkName;
@@ -118,8 +118,7 @@ fn keys(old: &InstanceConfig, new: &InstanceConfig) -> Vec<KeyChange> {
         checksum,
         garp,
         track,
-        notify,
-        units,
+        hooks,
     } = new;
     let mut changes = Changes::default();
     changes.value("interface", &old.interface, interface);
@@ -151,8 +150,7 @@ fn keys(old: &InstanceConfig, new: &InstanceConfig) -> Vec<KeyChange> {
     changes.value("checksum", &form(old.checksum), &form(*checksum));
     changes.value("garp", &bursts(old.garp), &bursts(*garp));
     changes.list("track", &tracked(&old.track), &tracked(track));
-    changes.commands(&old.notify, notify);
-    changes.list("units", &started(&old.units), &started(units));
+    changes.hooks(old.hooks.as_deref(), hooks.as_deref());
     changes.list
 }
 
@@ -185,6 +183,13 @@ impl Changes {
             let _ = write!(change, " and {left_out} more");
         }
         self.list.push(KeyChange::new(key, change));
+    }
+
+    fn hooks(&mut self, old: Option<&Hooks>, new: Option<&Hooks>) {
+        let (none_old, none_new) = (Hooks::default(), Hooks::default());
+        let (old, new) = (old.unwrap_or(&none_old), new.unwrap_or(&none_new));
+        self.commands(&old.notify, &new.notify);
+        self.list("units", &started(&old.units), &started(&new.units));
     }
 
     /// Commands by their programs: an argument may be a secret.

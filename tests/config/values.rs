@@ -134,7 +134,8 @@ fn what_is_around_an_instance_and_a_group_is_whole() {
     assert_eq!(web.track["unit"], Track::Fault);
     assert_eq!(web.track["load"], Track::FileWeight);
     assert!(matches!(web.track["web"], Track::Weight(weight) if weight.number() == -20));
-    let notify = &web.notify;
+    let hooks = web.hooks.as_ref().unwrap();
+    let notify = &hooks.notify;
     let programs = [&notify.master, &notify.backup, &notify.fault, &notify.stop, &notify.any];
     let programs: Vec<_> =
         programs.iter().map(|command| command.as_ref().unwrap().program.to_str()).collect();
@@ -143,19 +144,20 @@ fn what_is_around_an_instance_and_a_group_is_whole() {
     let names = |units: &[config::model::UnitName]| {
         units.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
-    let units = (names(&web.units.master), names(&web.units.backup), names(&web.units.fault));
+    let units = (names(&hooks.units.master), names(&hooks.units.backup), names(&hooks.units.fault));
     assert_eq!(
         units,
         ("floating.service".to_owned(), "standby.target".to_owned(), "alarm.service".to_owned())
     );
 
     let inside = &config.instances["inside"];
-    assert!(inside.track.is_empty() && inside.notify.is_empty() && inside.units.is_empty());
-    assert_eq!(inside.notify.timeout, Duration::from_secs(30));
+    assert!(inside.track.is_empty() && inside.hooks.is_none());
     let group = &config.groups["all"];
     assert_eq!(group.members, ["web", "inside"]);
-    assert!(group.notify.any.is_some() && group.notify.master.is_none());
-    assert_eq!(names(&group.units.master), "both.service");
+    let hooks = group.hooks.as_ref().unwrap();
+    assert!(hooks.notify.any.is_some() && hooks.notify.master.is_none());
+    assert_eq!(hooks.notify.timeout, Duration::from_secs(30));
+    assert_eq!(names(&hooks.units.master), "both.service");
 }
 
 #[test]

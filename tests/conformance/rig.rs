@@ -12,7 +12,7 @@ use failover::agent::message::{
 use failover::agent::report::Report;
 use failover::agent::snapshot::{InstanceCounters, InstanceStatus, VrState};
 use failover::config::Config;
-use failover::config::model::{Checksum, Garp, InstanceConfig, Notify, Transport, Units, VirtualAddress};
+use failover::config::model::{Checksum, Garp, InstanceConfig, Transport, VirtualAddress};
 use failover::net::{Family, LinkIndex, LinkName, MacAddr, Prefix, Scope};
 use failover::time::Instant;
 use failover::vrrp::fields::{ChecksumForm, Interval, Priority, Version, Vrid};
@@ -61,8 +61,7 @@ pub(crate) fn with_addresses(priority: u8, addresses: &[&str]) -> InstanceConfig
         checksum: Checksum::Auto,
         garp: Garp::default(),
         track: std::collections::BTreeMap::new(),
-        notify: Notify::default(),
-        units: Units::default(),
+        hooks: None,
     }
 }
 

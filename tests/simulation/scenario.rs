@@ -5,9 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use failover::config::Config;
-use failover::config::model::{
-    Checksum, Garp, InstanceConfig, Notify, Password, Transport, Units, VirtualAddress,
-};
+use failover::config::model::{Checksum, Garp, InstanceConfig, Password, Transport, VirtualAddress};
 use failover::net::{Family, Prefix, Scope};
 use failover::vrrp::fields::{
     ChecksumForm, Interval, Priority, Version, Vrid, master_down_interval, skew_time,
@@ -187,8 +185,7 @@ fn group(random: &mut Random, number: usize, segments: usize, beat: u16, hosts: 
             checksum,
             garp: Garp { refresh: Duration::from_millis(refresh), ..Garp::default() },
             track: std::collections::BTreeMap::new(),
-            notify: Notify::default(),
-            units: Units::default(),
+            hooks: None,
         };
         let lowest = Priority::new(1).unwrap();
         let longest = master_down_interval(version, lowest, own);

@@ -18,7 +18,7 @@ use super::group::GroupDraft;
 use super::health::CheckDraft;
 use super::hooks::TrackDraft;
 use super::instance::Draft;
-use super::model::{GroupConfig, InstanceConfig, Transport, VirtualAddress};
+use super::model::{GroupConfig, Hooks, InstanceConfig, Transport, VirtualAddress};
 use super::reader::{self, At, say};
 use crate::net::{Family, LinkName};
 use crate::vrrp::fields::{Interval, Version, Vrid};
@@ -58,8 +58,7 @@ pub(super) fn instance(draft: &Draft, problems: &mut Diagnostics) -> Option<Inst
         checksum: draft.checksum.as_ref().map(|at| at.value).unwrap_or_default(),
         garp: draft.garp,
         track: draft.track.iter().filter_map(track).collect(),
-        notify: draft.notify.clone(),
-        units: draft.units.units(),
+        hooks: Hooks::new(draft.notify.clone(), draft.units.units()),
     })
 }
 
@@ -67,8 +66,7 @@ pub(super) fn instance(draft: &Draft, problems: &mut Diagnostics) -> Option<Inst
 pub(super) fn group(draft: &GroupDraft) -> GroupConfig {
     GroupConfig {
         members: draft.members.iter().map(|member| member.value.clone()).collect(),
-        notify: draft.notify.clone(),
-        units: draft.units.units(),
+        hooks: Hooks::new(draft.notify.clone(), draft.units.units()),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::num::NonZeroI16;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a check does to an instance that tracks it.
@@ -52,6 +53,24 @@ impl fmt::Debug for Command {
     /// The program alone: an argument may be a credential.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Command({:?} and {} arguments)", self.program, self.arguments.len())
+    }
+}
+
+/// `notify` and `units`: few instances have them, so they stand apart.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Hooks {
+    /// Commands.
+    pub notify: Notify,
+    /// Units.
+    pub units: Units,
+}
+
+impl Hooks {
+    /// The two, if there is anything in them.
+    #[must_use]
+    pub fn new(notify: Notify, units: Units) -> Option<Arc<Self>> {
+        let nothing = notify.is_empty() && units.is_empty();
+        (!nothing).then(|| Arc::new(Hooks { notify, units }))
     }
 }
 
@@ -161,8 +180,6 @@ impl Default for UserName {
 pub struct GroupConfig {
     /// Names of instances, in configured order; at least one, each in no other group.
     pub members: Vec<String>,
-    /// Run when the group enters a state.
-    pub notify: Notify,
-    /// Run while the group is in a state.
-    pub units: Units,
+    /// Commands and units of its states.
+    pub hooks: Option<Arc<Hooks>>,
 }

@@ -1,0 +1,1 @@
+//! D-Bus: units of systemd, asked and told over the system bus.

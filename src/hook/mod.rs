@@ -1,0 +1,1 @@
+//! Hooks: what is run when an instance or a group enters a state: commands and units.
