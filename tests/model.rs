@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use failover::time::Instant;
 use failover::vrrp::fields::{Claim, Interval, Priority, Version, master_down_interval};
-use failover::vrrp::router::{Action, Event, Heard, Router, Settings, State};
+use failover::vrrp::router::{Action, Event, Heard, Promotion, Router, Settings, State};
 
 /// Every state is moved to this time of day: late enough for a timer to have been set well before.
 const NOW: Instant = Instant::from_nanos(3_600_000_000_000);
@@ -381,6 +381,7 @@ fn router(priority: u8, preempt: bool) -> Settings {
         interval: Interval::DEFAULT,
         preempt,
         preempt_delay: Duration::ZERO,
+        promotion: Promotion::Alone,
     }
 }
 

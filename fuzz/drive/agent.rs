@@ -311,7 +311,12 @@ impl Host {
                 }
                 Output::Dump => self.wishes.push_back(Wish::Dump),
                 Output::Finished => self.phase = Phase::Finished,
-                Output::Unlisten(_) | Output::Send { .. } | Output::Frame { .. } | Output::Report(_) => {}
+                Output::Unlisten(_)
+                | Output::Send { .. }
+                | Output::Frame { .. }
+                | Output::Watch(_)
+                | Output::Entered(_)
+                | Output::Report(_) => {}
             }
         }
     }
@@ -332,8 +337,13 @@ impl Host {
                 self.last_request = request.0;
             }
             Output::Frame { bytes, .. } => assert!(bytes.len() >= 42, "a frame of {} bytes", bytes.len()),
-            Output::Listen(_) | Output::Unlisten(_) | Output::Dump | Output::Report(_) | Output::Finished => {
-            }
+            Output::Listen(_)
+            | Output::Unlisten(_)
+            | Output::Dump
+            | Output::Report(_)
+            | Output::Watch(_)
+            | Output::Entered(_)
+            | Output::Finished => {}
         }
     }
 

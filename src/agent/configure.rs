@@ -6,16 +6,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::addresses::Wanted;
 use super::announcer::Key;
 use super::instance::{HOLD_OFF_FIRST, Instance};
-use super::message::{FilterRow, Output, SocketId};
+use super::judge::Judged;
+use super::message::{FilterRow, Output, SocketId, Watched};
 use super::readiness::IPV6_LEAST_MTU;
 use super::report::{Reconfigured, Report};
-use super::snapshot::VrState;
 use super::{Agent, Phase};
-use crate::config::model::{AgentConfig, Config, InstanceConfig, Transport, VirtualAddress};
+use crate::config::model::{
+    AgentConfig, CheckConfig, Config, InstanceConfig, Transport, UserName, VirtualAddress,
+};
 use crate::config::plan::{self, Change};
 use crate::net::Family;
 use crate::time::Instant;
@@ -26,8 +29,7 @@ impl Agent {
         if self.phase != Phase::Running {
             return;
         }
-        // Nothing is run as another user yet.
-        let AgentConfig { router_id, script_user: _ } = config.agent;
+        let AgentConfig { router_id, script_user } = config.agent;
         if let Some(router_id) = router_id {
             self.router_id = router_id;
         }
@@ -65,6 +67,9 @@ impl Agent {
             self.place(now, &name, wanted);
         }
         self.index();
+        self.regroup(now, &config.groups);
+        self.watch(config.checks, script_user, out);
+        self.stand_all(now, &altered, out);
         self.timers.reset(self.instances.len());
         for number in 0..self.instances.len() {
             self.rearm(number);
@@ -168,7 +173,7 @@ impl Agent {
             Change::Restarted(_) => "its configuration makes it another virtual router",
             Change::Kept | Change::Changed(_) | Change::Added | Change::Removed => "no longer configured",
         };
-        self.shut_down(now, number, VrState::Init, reason.to_owned(), out);
+        self.leave(now, number, reason, out);
         if let Some(instance) = self.instances.get_mut(number) {
             instance.retired = true;
         }
@@ -184,6 +189,32 @@ impl Agent {
             None => self.instances.push(instance),
         }
         self.by_name.insert(name.to_owned(), number);
+    }
+
+    /// These checks count from now on. One of a known name goes on with what it last said.
+    fn watch(&mut self, checks: BTreeMap<String, CheckConfig>, script_user: UserName, out: &mut Vec<Output>) {
+        self.checks.retain(|name, _| checks.contains_key(name));
+        for (name, check) in &checks {
+            if !self.checks.contains_key(name) {
+                self.checks.insert(name.clone(), Judged::new(check.initial));
+            }
+        }
+        let watched = Watched { checks, script_user };
+        if *self.watched != watched {
+            self.watched = Arc::new(watched);
+            out.push(Output::Watch(Arc::clone(&self.watched)));
+        }
+    }
+
+    /// Works out what the checks make of every instance. Those that changed are told with the rest of their change.
+    fn stand_all(&mut self, now: Instant, altered: &[usize], out: &mut Vec<Output>) {
+        for number in 0..self.instances.len() {
+            if altered.contains(&number) {
+                self.stand(number);
+            } else if self.instances.get(number).is_some_and(|instance| !instance.retired) {
+                self.restand(now, number, None, out);
+            }
+        }
     }
 
     fn index(&mut self) {

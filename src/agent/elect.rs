@@ -82,7 +82,9 @@ impl Agent {
     /// Gives an event to an instance's state machine and does what it answers.
     pub(super) fn drive(&mut self, now: Instant, number: usize, event: Event, out: &mut Vec<Output>) {
         let mut actions = std::mem::take(&mut self.actions);
+        let mut was_master = false;
         if let Some(instance) = self.instances.get_mut(number) {
+            was_master = instance.is_master();
             instance.router.handle(now, event, &mut actions);
         }
         for action in actions.drain(..) {
@@ -90,6 +92,8 @@ impl Agent {
         }
         self.actions = actions;
         self.rearm(number);
+        self.tell_waiting(number, out);
+        self.pass_on(now, number, was_master, event, out);
     }
 
     fn act(&mut self, now: Instant, number: usize, action: Action, out: &mut Vec<Output>) {
@@ -101,10 +105,25 @@ impl Agent {
             Action::Entered(cause) => {
                 let Some(instance) = self.instances.get_mut(number) else { return };
                 let (state, reason) = instance.explain(now, cause);
-                if let Some(report) = instance.enter(now, state, reason) {
-                    out.push(Output::Report(report));
-                }
+                let report = instance.enter(now, state, reason);
+                self.told(number, report, out);
             }
+        }
+    }
+
+    /// What is told of an instance that entered a state, or is in FAULT for another reason.
+    pub(super) fn told(&self, number: usize, report: Option<Report>, out: &mut Vec<Output>) {
+        let Some(report) = report else { return };
+        let entered = if let Report::Transition { previous, state, .. } = &report {
+            Some((*previous, *state))
+        } else {
+            None
+        };
+        out.push(Output::Report(report));
+        // Who leaves is told so once, by `leave`.
+        let leaving = self.instances.get(number).is_none_or(|instance| instance.leaving);
+        if let Some((previous, _)) = entered.filter(|(previous, state)| !leaving && previous != state) {
+            self.entered(number, previous, false, out);
         }
     }
 
@@ -160,14 +179,17 @@ impl Agent {
             instance.counters.contested += 1;
             return;
         }
-        if let Some(report) = instance.contested(now, heard) {
-            out.push(Output::Report(report));
-        }
+        let report = instance.contested(now, heard);
         let free_at = instance.announced_at.map_or(now, |at| at.after(DEFEND_INTERVAL));
         if free_at <= now {
             self.announce_again(now, number);
         } else {
             instance.reannounce_at = Some(free_at);
+        }
+        if let Some(report) = report {
+            out.push(Output::Report(report));
+            // Whatever follows the address may have followed the other one meanwhile.
+            self.entered(number, VrState::Master, false, out);
         }
     }
 

@@ -15,10 +15,11 @@ use super::snapshot::{AddressStatus, InstanceCounters, InstanceStatus, MasterSta
 use super::transmit::Transmit;
 use super::trouble::TroubleLog;
 use crate::config::model::InstanceConfig;
+use crate::health::standing::Standing;
 use crate::net::Family;
 use crate::time::Instant;
 use crate::vrrp::fields::{ChecksumForm, Claim, Interval, Priority, Version, master_down_interval};
-use crate::vrrp::router::{Cause, Heard, Router, Settings, State};
+use crate::vrrp::router::{Cause, Heard, Promotion, Router, Settings, State};
 
 /// How long an instance stays out after the kernel refused an address, the first time; doubles each time.
 pub(crate) const HOLD_OFF_FIRST: Duration = Duration::from_secs(10);
@@ -58,6 +59,14 @@ pub(crate) struct Instance {
     pub(crate) reannounce_at: Option<Instant>,
     /// No longer configured; the number is not used again.
     pub(crate) retired: bool,
+    /// It stops for good: that is told once, and no state after it.
+    pub(crate) leaving: bool,
+    /// The group that it moves with, by number.
+    pub(crate) group: Option<usize>,
+    /// What its checks make of it.
+    pub(crate) standing: Standing,
+    /// That it would take over, but for a check of which nothing is known, was told.
+    pub(crate) told_waiting: bool,
     contest_reported: Option<Instant>,
     address_reports: Budget,
     peer_reports: Budget,
@@ -103,7 +112,8 @@ impl Instance {
                 interface: config.interface.clone(),
                 vrid: config.vrid,
             },
-            router: Router::new(settings(&config)),
+            router: Router::new(settings(&config, config.priority, Promotion::Alone)),
+            standing: Standing { effective: config.priority, unknown: None },
             config,
             place: None,
             state: VrState::Init,
@@ -119,6 +129,9 @@ impl Instance {
             announced_at: None,
             reannounce_at: None,
             retired: false,
+            leaving: false,
+            group: None,
+            told_waiting: false,
             contest_reported: None,
             address_reports: Budget::default(),
             peer_reports: Budget::default(),
@@ -130,7 +143,17 @@ impl Instance {
 
     /// What the state machine goes by.
     pub(crate) fn settings(&self) -> Settings {
-        settings(&self.config)
+        let promotion = match (&self.standing.unknown, self.group) {
+            (Some(_), _) => Promotion::Blocked,
+            (None, Some(_)) => Promotion::Together,
+            (None, None) => Promotion::Alone,
+        };
+        settings(&self.config, self.standing.effective, promotion)
+    }
+
+    /// Its effective priority.
+    pub(crate) fn priority(&self) -> Priority {
+        self.router.settings().priority
     }
 
     pub(crate) fn is_master(&self) -> bool {
@@ -155,13 +178,13 @@ impl Instance {
             self.counters.master_transitions += u64::from(state == VrState::Master);
         }
         self.reason.clone_from(&reason);
-        let priority = self.config.priority;
+        let priority = self.priority();
         Some(Report::Transition { subject: self.subject.clone(), previous, state, priority, reason })
     }
 
     /// The state and the reason in words that a cause of the state machine stands for.
     pub(crate) fn explain(&mut self, now: Instant, cause: Cause) -> (VrState, String) {
-        let own = self.config.priority;
+        let own = self.priority();
         let peer = self.heard.map(|(_, heard)| heard.source.to_string());
         let master = peer.as_deref().unwrap_or("the master");
         match cause {
@@ -195,6 +218,9 @@ impl Instance {
                 // At least: what it heard first when it ran again may have come long before.
                 format!("this host did not run for {} or longer: others have counted it out", span(silent)),
             ),
+            Cause::Yielded => {
+                (VrState::Backup, "another instance of its group is no longer MASTER".to_owned())
+            }
             Cause::ShutDown => self.leaving_because.take().unwrap_or((VrState::Init, "stopped".to_owned())),
         }
     }
@@ -278,7 +304,10 @@ impl Instance {
             family: config.family,
             version: config.version.number(),
             base_priority: config.priority.number(),
-            effective_priority: config.priority.number(),
+            effective_priority: self.priority().number(),
+            tracks: Vec::new(),
+            waiting_for: self.standing.unknown.clone(),
+            group: None,
             advert_interval_ms: milliseconds(config.interval),
             primary_address: self.place.as_ref().map(|place| place.primary.to_string()),
             addresses: self.address_status(present),
@@ -306,7 +335,7 @@ impl Instance {
         match (self.state, &self.place, self.heard) {
             (VrState::Master, Some(place), _) => Some(MasterStatus {
                 address: place.primary.to_string(),
-                priority: self.config.priority.number(),
+                priority: self.priority().number(),
                 advert_interval_ms: milliseconds(self.config.interval),
                 heard_seconds_ago: 0.0,
             }),
@@ -321,13 +350,14 @@ impl Instance {
     }
 }
 
-fn settings(config: &InstanceConfig) -> Settings {
+fn settings(config: &InstanceConfig, priority: Priority, promotion: Promotion) -> Settings {
     Settings {
         version: config.version,
-        priority: config.priority,
+        priority,
         interval: config.interval,
         preempt: config.preempt,
         preempt_delay: config.preempt_delay,
+        promotion,
     }
 }
 

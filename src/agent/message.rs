@@ -3,13 +3,15 @@
 //! A turn is one [`Input`] and the [`Output`]s it causes, in the order in which they must be done. Whoever drives the
 //! agent (the engine in production, the simulator, a fuzzer) does the outputs and brings back what came of them.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::agent::report::Report;
 use crate::agent::snapshot::VrState;
 use crate::config::Config;
-use crate::config::model::Hooks;
+use crate::config::model::{CheckConfig, Hooks, UserName};
+use crate::health::check::Fact;
 use crate::net::{Family, LinkIndex, LinkName, MacAddr, Prefix, Scope};
 use crate::vrrp::fields::{Version, Vrid};
 
@@ -58,6 +60,8 @@ pub enum Input<'a> {
         /// Why.
         refusal: Refusal,
     },
+    /// A check says something else, or the same once more.
+    Judged(Fact),
     /// Nothing happened but time; due at [`super::Agent::deadline`], harmless earlier.
     Timeout,
     /// Leave: resign, take the addresses away, then [`Output::Finished`].
@@ -179,10 +183,23 @@ pub enum Output {
     },
     /// Bring a fresh [`Input::Observed`].
     Dump,
+    /// Have these checks, run by this user: what they find out comes back as [`Input::Judged`].
+    Watch(Arc<Watched>),
+    /// An instance or a group entered a state: whoever waits for that is to be told.
+    Entered(Entered),
     /// Tell people.
     Report(Report),
     /// Everything that [`Input::Stop`] asked for is done.
     Finished,
+}
+
+/// The checks of a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Watched {
+    /// By name.
+    pub checks: BTreeMap<String, CheckConfig>,
+    /// Who runs what names nobody, when the agent was started as root.
+    pub script_user: UserName,
 }
 
 /// A state that an instance or a group entered, for those who are to hear of it.

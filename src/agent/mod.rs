@@ -8,6 +8,8 @@
 //! | [`message`] | the contract: inputs and outputs |
 //! | `world` | links and addresses as the kernel last told them |
 //! | `instance` | one virtual router and what is known about it |
+//! | `judge` | verdicts of checks, and what they do to instances |
+//! | `group` | instances that move together |
 //! | `configure`, [`outlook`] | another configuration: taking it, and foreseeing what that does |
 //! | `readiness` | whether an instance can take part, and why not |
 //! | `receive`, `transmit` | checks on what comes in; bytes that go out |
@@ -21,7 +23,9 @@ pub mod addresses;
 mod announcer;
 mod configure;
 mod elect;
+mod group;
 mod instance;
+mod judge;
 pub mod message;
 pub mod outlook;
 mod readiness;
@@ -36,12 +40,15 @@ mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use addresses::Addresses;
 use announcer::Announcer;
+use group::Group;
 use instance::Instance;
-use message::{Input, Output, SocketId};
+use judge::Judged;
+use message::{Input, Output, SocketId, Watched};
 use report::Report;
 use snapshot::{AgentCounters, Snapshot};
 use sockets::Sockets;
@@ -80,6 +87,12 @@ pub struct Agent {
     virtual_addresses: BTreeSet<IpAddr>,
     /// Every interface that an instance names: changes of others concern nobody.
     interfaces: BTreeSet<LinkName>,
+    /// Groups, by the number that [`Instance::group`] has.
+    groups: Vec<Group>,
+    /// What each configured check says.
+    checks: BTreeMap<String, Judged>,
+    /// What the checks were last asked to be.
+    watched: Arc<Watched>,
     counters: AgentCounters,
     missed_reported: Option<Instant>,
     /// Buffers that live on, so that a turn allocates nothing.
@@ -113,6 +126,9 @@ impl Agent {
             by_wire: BTreeMap::new(),
             virtual_addresses: BTreeSet::new(),
             interfaces: BTreeSet::new(),
+            groups: Vec::new(),
+            checks: BTreeMap::new(),
+            watched: Arc::default(),
             counters: AgentCounters::default(),
             missed_reported: None,
             actions: Vec::new(),
@@ -153,10 +169,12 @@ impl Agent {
                 }
             }
             Input::SendFailed { socket, refusal } => self.send_failed(now, socket, refusal, out),
+            Input::Judged(fact) => self.judged(now, &fact, out),
             Input::Timeout => self.timeout(now, out),
             Input::Stop => self.stop(now, out),
         }
         self.settle(now, out);
+        self.groups_settle(now, out);
         self.finish(now, out);
     }
 
@@ -186,7 +204,9 @@ impl Agent {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             router_id: self.router_id.clone(),
             configuration: None,
-            instances: numbers.map(|i| i.status(now, |key| self.addresses.is_present(key))).collect(),
+            instances: numbers.map(|instance| self.status_of(now, instance)).collect(),
+            groups: self.groups.iter().map(|group| group.status(now, &self.instances)).collect(),
+            checks: Vec::new(),
             counters: self.counters.clone(),
         }
     }
@@ -241,8 +261,9 @@ impl Agent {
         }
         self.phase = Phase::Stopping(now.after(STOP_LIMIT));
         out.push(Output::Report(Report::Stopping));
+        self.groups_leave(now, out);
         for number in 0..self.instances.len() {
-            self.shut_down(now, number, snapshot::VrState::Init, "stopped".to_owned(), out);
+            self.leave(now, number, "stopped", out);
         }
     }
 

@@ -62,21 +62,23 @@ impl Agent {
             return;
         }
         // Who cannot go on resigns by the socket that it still has: a link that was renamed carries that well.
-        for number in 0..self.instances.len() {
-            if self.instances.get(number).is_some_and(|instance| instance.router.state() != State::Init) {
-                self.leave_unready(now, number, out);
+        for together in self.together(0..self.instances.len()) {
+            if together
+                .iter()
+                .any(|n| self.instances.get(*n).is_some_and(|i| i.router.state() != State::Init))
+            {
+                self.leave_unready(now, &together, out);
             }
         }
         self.update_sockets(out);
-        for number in 0..self.instances.len() {
-            self.evaluate(now, number, out);
-        }
+        self.evaluate_all(now, 0..self.instances.len(), out);
     }
 
-    fn leave_unready(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
-        let readiness = self.instances.get(number).map(|instance| self.readiness_of(instance));
-        if let Some(Err((state, reason))) = readiness {
-            self.shut_down(now, number, state, reason, out);
+    fn leave_unready(&mut self, now: Instant, together: &[usize], out: &mut Vec<Output>) {
+        for (number, readiness) in self.readiness_together(together) {
+            if let Err((state, reason)) = readiness {
+                self.shut_down(now, number, state, reason, out);
+            }
         }
     }
 
@@ -180,41 +182,87 @@ impl Agent {
     /// be. Who has a source of its own keeps it, whatever else is on the link.
     fn evaluate_sources(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
         let Some(name) = self.world.link(key.0).map(|link| link.name.clone()) else { return };
-        for number in 0..self.instances.len() {
-            let concerned = self.instances.get(number).is_some_and(|instance| {
-                let settled = instance
-                    .place
-                    .as_ref()
-                    .is_some_and(|at| at.primary != key.1 && !self.virtual_addresses.contains(&at.primary));
-                instance.config.interface == name && !settled
-            });
-            if concerned {
-                self.evaluate(now, number, out);
-            }
-        }
+        let concerned = |instance: &Instance| {
+            let settled = instance
+                .place
+                .as_ref()
+                .is_some_and(|at| at.primary != key.1 && !self.virtual_addresses.contains(&at.primary));
+            instance.config.interface == name && !settled
+        };
+        self.evaluate_all(now, self.numbers_of(concerned), out);
+    }
+
+    /// The numbers of the instances that are so.
+    fn numbers_of(&self, is: impl Fn(&Instance) -> bool) -> Vec<usize> {
+        let numbered = self.instances.iter().enumerate();
+        numbered.filter(|(_, instance)| is(instance)).map(|(number, _)| number).collect()
     }
 
     /// Looks again at the instances whose adverts go by `link`.
     fn evaluate_link(&mut self, now: Instant, link: LinkIndex, out: &mut Vec<Output>) {
         let Some(name) = self.world.link(link).map(|link| link.name.clone()) else { return };
-        for number in 0..self.instances.len() {
-            if self.instances.get(number).is_some_and(|instance| instance.config.interface == name) {
-                self.evaluate(now, number, out);
+        self.evaluate_all(now, self.numbers_of(|instance| instance.config.interface == name), out);
+    }
+
+    /// Starts, stops or moves an instance as its surroundings now are, and the others of its group.
+    pub(super) fn evaluate(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        self.evaluate_all(now, [number], out);
+    }
+
+    /// The same for several: each group once.
+    pub(super) fn evaluate_all(
+        &mut self,
+        now: Instant,
+        numbers: impl IntoIterator<Item = usize>,
+        out: &mut Vec<Output>,
+    ) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        for together in self.together(numbers) {
+            for (number, readiness) in self.readiness_together(&together) {
+                match readiness {
+                    Err((state, reason)) => self.shut_down(now, number, state, reason, out),
+                    Ok(place) => self.start(now, number, place, out),
+                }
+                self.rearm(number);
             }
         }
     }
 
-    /// Starts, stops or moves an instance as its surroundings now are.
-    pub(super) fn evaluate(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
-        let Some(instance) = self.instances.get(number) else { return };
-        if instance.retired || self.phase != Phase::Running {
-            return;
+    /// These instances, and those that they move together with.
+    fn together(&self, numbers: impl IntoIterator<Item = usize>) -> Vec<Vec<usize>> {
+        let mut groups = BTreeSet::new();
+        let members = |number: usize| {
+            let instance = self.instances.get(number).filter(|instance| !instance.retired)?;
+            match instance.group {
+                None => Some(vec![number]),
+                Some(at) if groups.insert(at) => Some(self.groups.get(at)?.members().collect()),
+                Some(_) => None,
+            }
+        };
+        numbers.into_iter().filter_map(members).collect()
+    }
+
+    /// Whether these, which move together, can take part: none can if one cannot.
+    fn readiness_together(&self, members: &[usize]) -> Vec<(usize, Result<Place, NotReady>)> {
+        let own = |number: &usize| Some((*number, self.readiness_of(self.instances.get(*number)?)));
+        let mut all: Vec<(usize, Result<Place, NotReady>)> = members.iter().filter_map(own).collect();
+        let unready = |state: VrState| {
+            let found = all.iter().find_map(|(number, readiness)| match readiness {
+                Err((is, reason)) if *is == state => Some((*number, reason)),
+                Err(_) | Ok(_) => None,
+            });
+            let (number, reason) = found?;
+            let name = self.instances.get(number).map_or("", |instance| &instance.subject.name);
+            Some((state, format!("{name} of its group: {reason}")))
+        };
+        if let Some(because) = unready(VrState::Fault).or_else(|| unready(VrState::Init)) {
+            for (_, readiness) in all.iter_mut().filter(|(_, readiness)| readiness.is_ok()) {
+                *readiness = Err(because.clone());
+            }
         }
-        match self.readiness_of(instance) {
-            Err((state, reason)) => self.shut_down(now, number, state, reason, out),
-            Ok(place) => self.start(now, number, place, out),
-        }
-        self.rearm(number);
+        all
     }
 
     fn start(&mut self, now: Instant, number: usize, place: Place, out: &mut Vec<Output>) {
@@ -253,9 +301,8 @@ impl Agent {
             return;
         }
         if instance.router.state() == State::Init {
-            if let Some(report) = instance.enter(now, state, reason) {
-                out.push(Output::Report(report));
-            }
+            let report = instance.enter(now, state, reason);
+            self.told(number, report, out);
         } else {
             instance.leaving_because = Some((state, reason));
             self.drive(now, number, Event::Shutdown, out);
@@ -266,9 +313,24 @@ impl Agent {
         self.rearm(number);
     }
 
+    /// The instance stops for good: that is the last that is told of it.
+    pub(super) fn leave(&mut self, now: Instant, number: usize, reason: &str, out: &mut Vec<Output>) {
+        let Some(instance) = self.instances.get_mut(number).filter(|instance| !instance.retired) else {
+            return;
+        };
+        instance.leaving = true;
+        let previous = instance.state;
+        self.shut_down(now, number, VrState::Init, reason.to_owned(), out);
+        self.entered(number, previous, true, out);
+    }
+
     fn readiness_of(&self, instance: &Instance) -> Result<Place, NotReady> {
         let held_off = instance.hold_off.as_ref().map(|(_, reason)| reason);
-        self.readiness(&instance.config, held_off, &self.virtual_addresses)
+        let place = self.readiness(&instance.config, held_off, &self.virtual_addresses)?;
+        match self.unfit(instance) {
+            Some(reason) => Err((VrState::Fault, reason)),
+            None => Ok(place),
+        }
     }
 
     /// Where an instance of this configuration takes part, unless it is held off for some reason, while these are the

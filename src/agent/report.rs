@@ -3,9 +3,16 @@
 //! Logs, metrics and signals are renderings of these values; nobody else writes texts about the agent. A text says what
 //! happened, why, and where it helps what to do.
 
+mod around;
+mod journal;
+mod text;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+pub use around::Around;
+pub use journal::FIELDS;
 
 use super::snapshot::VrState;
 use super::trouble::Trouble;
@@ -224,6 +231,8 @@ pub enum Report {
     },
     /// The agent took another configuration.
     Reconfigured(Reconfigured),
+    /// Checks, groups, commands and units.
+    Around(Around),
     /// The agent leaves.
     Stopping,
     /// The agent is done; what it could not take away.
@@ -254,6 +263,7 @@ impl Report {
             Report::AddressRefused { .. } | Report::AddressStuck { .. } | Report::SocketRefused { .. } => {
                 Severity::Error
             }
+            Report::Around(around) => around.severity(),
             Report::Stopped { left: 0 } => Severity::Info,
             Report::Stopped { .. } => Severity::Error,
         }
@@ -272,6 +282,7 @@ impl Report {
             | Report::AddressRefused { subject, .. }
             | Report::ForeignAddress { subject, .. }
             | Report::NotOwner { subject, .. } => Some(subject),
+            Report::Around(around) => around.subject(),
             Report::AddressStuck { .. }
             | Report::LeftoverRemoved { .. }
             | Report::SocketRefused { .. }
@@ -292,140 +303,7 @@ impl Report {
             None => self.text(),
         }
     }
-
-    fn text(&self) -> String {
-        match self {
-            Report::Transition { state, reason, .. } => format!("Entering {state} state: {reason}"),
-            Report::NewMaster { peer, priority, .. } => format!("{peer} is MASTER with priority {priority}"),
-            Report::Contested { peer, priority, count, .. } => format!(
-                "{peer} claims the addresses too, with priority {priority} (advert {count} of this kind): keeping and \
-                 announcing them; if this goes on, {peer} does not hear our adverts"
-            ),
-            Report::Trouble { peer, trouble, count, .. } => format!("{peer}: {trouble} (seen {count}×)"),
-            Report::ChecksumForm { peer, form, .. } => {
-                format!("sending checksums of form {form} from now on, as {peer} does")
-            }
-            Report::AddressRestored { address, .. } => {
-                format!("{address} was removed by somebody: putting it back")
-            }
-            Report::AddressRefused { address, text, attempts, again, .. } => {
-                let next = if *again { "trying again" } else { "giving up" };
-                format!("the kernel refused to add {address} (attempt {attempts}): {text}; {next}")
-            }
-            Report::AddressStuck { address, interface, text } => {
-                format!("the kernel refused to remove {address} from {interface}: {text}")
-            }
-            Report::LeftoverRemoved { address, interface } => {
-                format!("{address} on {interface} was left behind by an agent that died: removing it")
-            }
-            Report::ForeignAddress { address, .. } => format!(
-                "{address} is on the interface, but failover did not put it there: it will not be removed, and two hosts \
-                 may answer for it"
-            ),
-            Report::NotOwner { address, .. } => format!(
-                "priority 255 is for the router whose own addresses these are, but {address} is not on the interface: adding \
-                 it; unless that is meant, set a priority of 254 at most"
-            ),
-            Report::SocketRefused { interface, family, text } => {
-                format!("no {family} VRRP socket on {interface}: {text}; trying again every 5 s")
-            }
-            Report::SendFailed { interface, family, text, count } => {
-                format!("{family} adverts cannot be sent on {interface}: {text} (seen {count}×)")
-            }
-            Report::EventsMissed { count } => {
-                format!("events of the kernel were lost: reading links and addresses afresh (seen {count}×)")
-            }
-            Report::Configured { instances: 1 } => "configured with 1 instance".to_owned(),
-            Report::Configured { instances } => format!("configured with {instances} instances"),
-            Report::Reconfigured(counts) => format!("took another configuration: {counts}"),
-            Report::Stopping => "stopping: handing over and taking the addresses away".to_owned(),
-            Report::Stopped { left: 0 } => "stopped, no address left behind".to_owned(),
-            Report::Stopped { left } => format!(
-                "stopped, but {left} addresses could not be taken away in time: see `ip address`, they carry protocol 112"
-            ),
-        }
-    }
-
-    /// Identifies the kind of message in the journal; listed in failover(8).
-    #[must_use]
-    pub fn message_id(&self) -> &'static str {
-        match self {
-            Report::Transition { state: VrState::Master, .. } => "4f9d2c61b7e04a5f8d3b1c9ea2760e11",
-            Report::Transition { state: VrState::Backup, .. } => "0c1e7a52d98b4f7c9a63e5d80b1f4a22",
-            Report::Transition { state: VrState::Fault, .. } => "b83f6d0a1c7e4952a5d4f9e8c3017b33",
-            Report::Transition { state: VrState::Init, .. } => "7d25c9e3f0a84b16b9e7d1a46c8f5044",
-            Report::NewMaster { .. } => "e16a80b4d3c94f27a8b5c2f7190d6e55",
-            Report::Contested { .. } => "5a9c1e7f3d204b68b1f6e0a9d8c37466",
-            Report::Trouble { .. } => "c7f40d9e6a1b4382950ed7b3f1a82c77",
-            Report::ChecksumForm { .. } => "2b8e5f1c9d7a4063a4c9f0e6b7d31a88",
-            Report::AddressRestored { .. } => "91d3a7c0e5f84b29bd60c8a1f2e49b99",
-            Report::AddressRefused { .. } => "f60b2d8c4a9e4715833fc1d5e7a90baa",
-            Report::AddressStuck { .. } => "3ce7f19a0b5d4c86a72e9d40f8b61cbb",
-            Report::LeftoverRemoved { .. } => "a05d8e3b7f1c49629e4b6d2c0f957dcc",
-            Report::ForeignAddress { .. } => "68b1f4d09c2e4a75b0d3e7f8a5c16edd",
-            Report::NotOwner { .. } => "0b7e61d48f2a4c95b36ad8125c90ef37",
-            Report::SocketRefused { .. } => "d94e0a7b2f6c4813ac5f1e9d7b38ffee",
-            Report::SendFailed { .. } => "17c6b9f2e8d04a3595ad3c0e4f7b80ff",
-            Report::EventsMissed { .. } => "8af30c5d1e9b47629d7e2b6f04c81a10",
-            Report::Configured { .. } => "be2d71f9a0c64e38876bd5f3e1490b21",
-            Report::Reconfigured(_) => "95c0d7e2a4b84f6189f1e3d2706bc154",
-            Report::Stopping => "40e9c8b6d5f74a12b3a1f7d2690ce832",
-            Report::Stopped { .. } => "d2f85a1e7b3c49608c4d9e0f6ab17943",
-        }
-    }
-
-    /// Journal fields, such as `("FAILOVER_INSTANCE", "web")`; names are of [`FIELDS`].
-    #[must_use]
-    pub fn fields(&self) -> Vec<(&'static str, String)> {
-        let mut fields = vec![("MESSAGE_ID", self.message_id().to_owned())];
-        if let Some(subject) = self.subject() {
-            fields.push(("FAILOVER_INSTANCE", subject.name.to_string()));
-            fields.push(("FAILOVER_INTERFACE", subject.interface.to_string()));
-            fields.push(("FAILOVER_VRID", subject.vrid.to_string()));
-        }
-        match self {
-            Report::Transition { previous, state, priority, reason, .. } => fields.extend([
-                ("FAILOVER_STATE", state.to_string()),
-                ("FAILOVER_PREVIOUS_STATE", previous.to_string()),
-                ("FAILOVER_PRIORITY", priority.to_string()),
-                ("FAILOVER_REASON", reason.clone()),
-            ]),
-            Report::NewMaster { peer, .. }
-            | Report::Contested { peer, .. }
-            | Report::Trouble { peer, .. }
-            | Report::ChecksumForm { peer, .. } => fields.push(("FAILOVER_PEER", peer.to_string())),
-            Report::AddressStuck { interface, .. }
-            | Report::LeftoverRemoved { interface, .. }
-            | Report::SocketRefused { interface, .. }
-            | Report::SendFailed { interface, .. } => {
-                fields.push(("FAILOVER_INTERFACE", interface.clone()));
-            }
-            Report::AddressRestored { .. }
-            | Report::AddressRefused { .. }
-            | Report::ForeignAddress { .. }
-            | Report::NotOwner { .. }
-            | Report::EventsMissed { .. }
-            | Report::Configured { .. }
-            | Report::Reconfigured(_)
-            | Report::Stopping
-            | Report::Stopped { .. } => {}
-        }
-        fields
-    }
 }
-
-/// Every name that [`Report::fields`] may use.
-pub const FIELDS: [&str; 9] = [
-    "MESSAGE_ID",
-    "FAILOVER_INSTANCE",
-    "FAILOVER_STATE",
-    "FAILOVER_PREVIOUS_STATE",
-    "FAILOVER_REASON",
-    "FAILOVER_PRIORITY",
-    "FAILOVER_INTERFACE",
-    "FAILOVER_VRID",
-    "FAILOVER_PEER",
-];
 
 #[cfg(test)]
 mod tests {

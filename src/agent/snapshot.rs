@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::health::standing::Verdict;
+use crate::health::status::CheckStatus;
 use crate::net::Family;
 
 /// The agent at one moment.
@@ -18,8 +20,44 @@ pub struct Snapshot {
     pub configuration: Option<ConfigurationStatus>,
     /// Every instance, by name.
     pub instances: Vec<InstanceStatus>,
+    /// Every group, by name.
+    #[serde(default)]
+    pub groups: Vec<GroupStatus>,
+    /// Every check, by name; the agent itself knows only their verdicts.
+    #[serde(default)]
+    pub checks: Vec<CheckStatus>,
     /// Counters that belong to no instance.
     pub counters: AgentCounters,
+}
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GroupStatus {
+    /// Its name in the configuration.
+    pub name: String,
+    /// `MASTER` when all members are; `FAULT` or `INIT` when one is.
+    pub state: VrState,
+    /// Seconds since it entered that state.
+    pub since_seconds: f64,
+    /// Why, in words.
+    pub reason: String,
+    /// Its instances.
+    pub members: Vec<String>,
+}
+
+/// What a check does to an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackStatus {
+    /// The check.
+    pub check: String,
+    /// What it says.
+    pub verdict: Verdict,
+    /// What it does: `fault`, or a weight as it is configured, or `weight` for the one in a file.
+    pub effect: String,
+    /// What it adds to the priority now.
+    pub adds: i16,
+    /// The member of the group that tracks it; none where it is the instance itself.
+    pub through: Option<String>,
 }
 
 /// The running configuration.
@@ -69,6 +107,15 @@ pub struct InstanceStatus {
     pub base_priority: u8,
     /// The priority that adverts carry.
     pub effective_priority: u8,
+    /// What its checks add to the base priority, and which keep it in FAULT or from becoming MASTER.
+    #[serde(default)]
+    pub tracks: Vec<TrackStatus>,
+    /// The check that keeps it from becoming MASTER, because nothing is known of it.
+    #[serde(default)]
+    pub waiting_for: Option<String>,
+    /// The group that it moves with.
+    #[serde(default)]
+    pub group: Option<String>,
     /// Own interval in milliseconds.
     pub advert_interval_ms: u64,
     /// Source of our adverts.

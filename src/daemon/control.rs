@@ -27,6 +27,7 @@ use super::alone;
 use super::engine::Query;
 use super::log::Log;
 use super::reload::{Answer, Reloader};
+use super::services::Services;
 use crate::agent::report::Severity;
 use crate::os::clock;
 use crate::os::process::Waker;
@@ -91,6 +92,16 @@ pub enum ControlError {
     },
 }
 
+/// Those who know what the agent is doing.
+pub(super) struct Asked {
+    /// To the engine.
+    pub(super) queries: Arc<Queue<Query>>,
+    /// Wakes the engine for that.
+    pub(super) waker: Waker,
+    /// Knows the checks.
+    pub(super) services: Services,
+}
+
 /// The runtime directory, ours for as long as this lives.
 pub(super) struct Claim {
     status: Listener,
@@ -150,12 +161,11 @@ impl Claim {
         &self,
         alone: Option<Socket>,
         reloader: &Arc<Reloader>,
-        queries: Arc<Queue<Query>>,
-        waker: Waker,
+        asked: Asked,
         log: &Log,
     ) -> io::Result<()> {
         let configuration = Arc::clone(reloader);
-        let status = move |stream| answer_question(stream, &queries, &waker, &configuration);
+        let status = move |stream| answer_question(stream, &asked, &configuration);
         serve("status", STACK, &self.status, alone, log, status)?;
         let reloader = Arc::clone(reloader);
         let control = move |stream| answer_request(&stream, &reloader);
@@ -245,18 +255,14 @@ fn wait(listener: &UnixListener, alone: Option<&Socket>) -> bool {
     question
 }
 
-fn answer_question(
-    stream: UnixStream,
-    queries: &Queue<Query>,
-    waker: &Waker,
-    configuration: &Reloader,
-) -> io::Result<()> {
+fn answer_question(stream: UnixStream, asked: &Asked, configuration: &Reloader) -> io::Result<()> {
     let until = clock::now().after(LIMIT);
     let (reply, answer) = sync_channel(1);
-    queries.push(Query::Status(reply)).map_err(|_| io::Error::from(io::ErrorKind::WouldBlock))?;
-    waker.wake();
+    asked.queries.push(Query::Status(reply)).map_err(|_| io::Error::from(io::ErrorKind::WouldBlock))?;
+    asked.waker.wake();
     let mut snapshot = answer.recv_timeout(LIMIT).map_err(io::Error::other)?;
     snapshot.configuration = Some(configuration.status());
+    snapshot.checks = asked.services.checks();
     write(stream, until, &snapshot)
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::convert;
 use super::log::Log;
+use super::services::Services;
 use crate::agent::message::{Input, Listen, Output, Refusal, RequestId, SocketId};
 use crate::agent::report::Severity;
 use crate::net::{Family, LinkIndex};
@@ -40,6 +41,7 @@ impl From<Answer> for Input<'static> {
 pub(super) struct Effects {
     pub(super) poll: Poll,
     pub(super) log: Log,
+    services: Services,
     worker: Worker,
     sockets: BTreeMap<SocketId, VrrpSocket>,
     send_buffers: SendBuffers,
@@ -99,10 +101,11 @@ pub(super) fn socket_of(token: Token) -> Option<SocketId> {
 }
 
 impl Effects {
-    pub(super) fn new(poll: Poll, worker: Worker, log: Log) -> Result<Self, OsError> {
+    pub(super) fn new(poll: Poll, worker: Worker, services: Services, log: Log) -> Result<Self, OsError> {
         Ok(Effects {
             poll,
             log,
+            services,
             worker,
             sockets: BTreeMap::new(),
             send_buffers: SendBuffers::default(),
@@ -143,6 +146,8 @@ impl Effects {
                     self.asked.ask(*request, || self.worker.ask(asked).is_ok());
                 }
                 Output::Dump => self.dump(),
+                Output::Watch(watched) => self.services.watch(watched),
+                Output::Entered(entered) => self.services.entered(entered),
                 Output::Report(report) => self.log.report(report.clone()),
                 Output::Finished => self.finished = true,
             }

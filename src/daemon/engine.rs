@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::effects::{Effects, socket_of};
 use super::pace::{PAUSE_MS, Pace};
 use super::reload::Ticket;
+use super::services::Board;
 use super::{RunError, convert};
 use crate::agent::Agent;
 use crate::agent::message::{Datagram, Input, Output, RequestId, SocketId};
@@ -60,6 +61,8 @@ pub(super) struct Sources {
     pub(super) queries: Arc<Queue<Query>>,
     /// To whom a SIGHUP is passed on: to read files is not for this thread.
     pub(super) hang_ups: Arc<Queue<()>>,
+    /// What checks say.
+    pub(super) board: Arc<Board>,
     /// Watches all but the sockets.
     pub(super) urgent: Poll,
 }
@@ -197,6 +200,7 @@ impl Engine {
             self.dump_again_at = Some(now.after(DUMP_AGAIN));
         }
         if self.ready.contains(&WAKE) {
+            self.take_verdicts();
             self.answer_queries();
         }
         if self.ready.contains(&SIGNALS) {
@@ -263,6 +267,12 @@ impl Engine {
             }
         }
         heard
+    }
+
+    fn take_verdicts(&mut self) {
+        for fact in self.sources.board.take().into_values() {
+            self.node.feed(Input::Judged(fact));
+        }
     }
 
     fn answer_queries(&mut self) {

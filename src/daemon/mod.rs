@@ -8,6 +8,7 @@
 //! | kernel | address changes, dumps | the kernel | `SCHED_FIFO` 49 |
 //! | log | journal or standard error | whoever reads them | ordinary |
 //! | status, control, and one per question | answers `failover status`, `plan`, `reload`; reads configurations | files, the engine, whoever asks | ordinary |
+//! | services | checks; commands and units of states | descriptors, an asynchronous runtime | ordinary |
 //! | reload | reads the configuration after SIGHUP | files, the engine | ordinary |
 //!
 //! Between them are bounded queues; the engine never waits for one.
@@ -23,6 +24,7 @@ mod engine;
 mod log;
 mod pace;
 mod reload;
+mod services;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use alone::Alone;
+use services::Services;
 
 use crate::agent::Agent;
 use crate::agent::addresses::ADDRESS_PROTOCOL;
@@ -55,6 +58,8 @@ const KERNEL_PRIORITY: i32 = 49;
 const REQUEST_LIMIT: usize = 65_536;
 /// Questions for the status that may wait; more are turned away.
 const QUERY_LIMIT: usize = 8;
+/// How long what is run for the last states may take at the end.
+const HOOKS_LIMIT: Duration = Duration::from_secs(10);
 /// How long the last log lines may take at the end.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
 
@@ -123,7 +128,10 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     ));
     let hang_ups = Arc::new(Queue::new(reload::HANG_UPS));
     reloader.follow(Arc::clone(&hang_ups)).map_err(RunError::Thread)?;
-    claim.serve(alone, &reloader, Arc::clone(&queries), waker.clone(), &log).map_err(RunError::Thread)?;
+    let services = Services::new(waker.clone(), log.clone());
+    let asked =
+        control::Asked { queries: Arc::clone(&queries), waker: waker.clone(), services: services.clone() };
+    claim.serve(alone, &reloader, asked, &log).map_err(RunError::Thread)?;
 
     let monitor = Monitor::open()?;
     let timer = Timer::new()?;
@@ -136,8 +144,9 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     }
 
     ask_for_priority(ENGINE_PRIORITY, &log);
-    let effects = effects::Effects::new(poll, worker, log.clone())?;
-    let sources = engine::Sources { timer, monitor, signals, queries, hang_ups, urgent };
+    let effects = effects::Effects::new(poll, worker, services.clone(), log.clone())?;
+    let sources =
+        engine::Sources { timer, monitor, signals, queries, hang_ups, board: services.board(), urgent };
     let mut engine = engine::Engine::new(Agent::new(router_id), effects, sources);
     let config = std::mem::take(&mut loaded.config);
     // Its text and trees are not needed any more: most of the memory that there is by now.
@@ -146,6 +155,7 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     process::trim_memory();
     warm_up();
     let ended = engine.run();
+    services.finish(HOOKS_LIMIT);
     claim.release();
     log.flush(LOG_FLUSH);
     ended

@@ -183,7 +183,7 @@ impl Check {
             _ => (finding, 1),
         };
         let weight = if finding == Finding::Passed { outcome.weight } else { self.weight };
-        let weighs = weight != self.weight;
+        let other_number = weight != self.weight;
         self.weight = weight;
         self.last = Some((now, outcome));
         let verdict = match self.in_a_row {
@@ -195,7 +195,7 @@ impl Check {
         let previous = std::mem::replace(&mut self.verdict, verdict);
         let held = self.damp(now, previous);
         let told = if self.damping.held_until().is_some() { Verdict::Failing } else { verdict };
-        let news = self.tell(now, told) || held.is_some() || (weighs && told == Verdict::Passing);
+        let news = self.tell(now, told) || held.is_some() || (other_number && told == Verdict::Passing);
         news.then(|| Fact { held, ..self.fact() })
     }
 

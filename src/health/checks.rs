@@ -39,7 +39,7 @@ pub enum Action {
 /// All checks.
 #[derive(Debug, Default)]
 pub struct Checks {
-    checks: BTreeMap<Arc<str>, Entry>,
+    by_name: BTreeMap<Arc<str>, Entry>,
     by_runner: BTreeMap<RunnerId, Arc<str>>,
     order: BTreeSet<(Instant, RunnerId)>,
     runners: RunnerId,
@@ -64,14 +64,14 @@ impl Checks {
         actions: &mut Vec<Action>,
     ) {
         let gone: Vec<Arc<str>> =
-            self.checks.keys().filter(|name| !wanted.contains_key(&***name)).cloned().collect();
+            self.by_name.keys().filter(|name| !wanted.contains_key(&***name)).cloned().collect();
         for name in gone {
-            if let Some(entry) = self.checks.remove(&name) {
+            if let Some(entry) = self.by_name.remove(&name) {
                 self.forget(&entry, actions);
             }
         }
         let starting = |name: &String, config: &CheckConfig| {
-            self.checks.get(name.as_str()).is_none_or(|entry| entry.config != *config)
+            self.by_name.get(name.as_str()).is_none_or(|entry| entry.config != *config)
         };
         let starting: Vec<(&String, &CheckConfig)> =
             wanted.iter().filter(|(name, config)| starting(name, config)).collect();
@@ -80,7 +80,7 @@ impl Checks {
             let first = now.after((config.interval / count).min(SPREAD) * place);
             self.start(now, name, config, first, actions);
         }
-        actions.extend(self.checks.values().map(|entry| Action::Tell(entry.check.fact())));
+        actions.extend(self.by_name.values().map(|entry| Action::Tell(entry.check.fact())));
     }
 
     fn start(
@@ -94,7 +94,7 @@ impl Checks {
         self.runners += 1;
         let runner = self.runners;
         let name: Arc<str> = Arc::from(name);
-        let check = match self.checks.remove(&name) {
+        let check = match self.by_name.remove(&name) {
             None => Check::new(now, Arc::clone(&name), config, first),
             Some(mut old) => {
                 self.forget(&old, actions);
@@ -106,7 +106,7 @@ impl Checks {
         self.order.insert((due, runner));
         self.by_runner.insert(runner, Arc::clone(&name));
         actions.push(Action::Start { runner, check: Arc::clone(&name), config: Box::new(config.clone()) });
-        self.checks.insert(name, Entry { check, config: config.clone(), runner, due });
+        self.by_name.insert(name, Entry { check, config: config.clone(), runner, due });
     }
 
     fn forget(&mut self, entry: &Entry, actions: &mut Vec<Action>) {
@@ -144,7 +144,7 @@ impl Checks {
     }
 
     fn with(&mut self, runner: RunnerId, act: impl FnOnce(&mut Check)) {
-        let Some(entry) = self.by_runner.get(&runner).and_then(|name| self.checks.get_mut(name)) else {
+        let Some(entry) = self.by_runner.get(&runner).and_then(|name| self.by_name.get_mut(name)) else {
             // Of a check that is gone or has another one by now; nothing in the order is of such a one.
             return;
         };
@@ -158,7 +158,7 @@ impl Checks {
     /// Every check, for `status`.
     #[must_use]
     pub fn status(&self, now: Instant) -> Vec<CheckStatus> {
-        self.checks.values().map(|entry| entry.check.status(now)).collect()
+        self.by_name.values().map(|entry| entry.check.status(now)).collect()
     }
 }
 

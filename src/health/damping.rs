@@ -67,7 +67,7 @@ mod tests {
 
     const FLAP: Flap = Flap {
         changes: 2,
-        within: Duration::from_secs(60),
+        within: Duration::from_mins(1),
         hold: Duration::from_secs(10),
         max_hold: Duration::from_secs(35),
     };

@@ -66,8 +66,6 @@ impl View {
 pub struct Standing {
     /// The priority in force: base and weights, 1–254; 255 for the owner.
     pub effective: Priority,
-    /// A failing check that puts the instance in FAULT: the first by name.
-    pub unfit: Option<String>,
     /// A check of which nothing is known: keeps a BACKUP from becoming MASTER. The first by name.
     pub unknown: Option<String>,
 }
@@ -75,19 +73,22 @@ pub struct Standing {
 /// The standing of an instance of this base priority that tracks these checks, in order of their names.
 #[must_use]
 pub fn standing<'t>(base: Priority, tracked: impl Iterator<Item = (&'t str, Track, View)>) -> Standing {
-    let (mut sum, mut unfit, mut unknown) = (i32::from(base.number()), None, None);
+    let (mut sum, mut unknown) = (i32::from(base.number()), None);
     for (name, track, view) in tracked {
         sum += i32::from(weight(track, view));
-        if track == Track::Fault && view.settled == Verdict::Failing {
-            unfit.get_or_insert(name);
-        }
         if view.verdict == Verdict::Unknown {
             unknown.get_or_insert(name);
         }
     }
     let within = u8::try_from(sum.clamp(1, 254)).ok().and_then(Priority::new);
     let effective = if base.is_owner() { base } else { within.unwrap_or(base) };
-    Standing { effective, unfit: unfit.map(str::to_owned), unknown: unknown.map(str::to_owned) }
+    Standing { effective, unknown: unknown.map(str::to_owned) }
+}
+
+/// Whether a check that is tracked so puts the instance in FAULT.
+#[must_use]
+pub fn unfits(track: Track, view: View) -> bool {
+    track == Track::Fault && view.settled == Verdict::Failing
 }
 
 /// What a check adds to the priority at the moment, -253 to 253.
@@ -157,7 +158,7 @@ mod tests {
         let lost = view(Failing).then(Unknown, None);
         let named = [("a", Track::Fault, view(Passing)), ("b", Track::Fault, lost), ("c", by(-1), lost)];
         let standing = standing(Priority::DEFAULT, named.into_iter());
-        assert_eq!(standing.unfit.as_deref(), Some("b"));
+        assert!(unfits(Track::Fault, lost) && !unfits(by(-1), lost) && !unfits(Track::Fault, view(Passing)));
         assert_eq!(standing.unknown.as_deref(), Some("b"));
         assert_eq!(standing.effective.number(), 99);
         assert_eq!(lost.then(Passing, None).settled, Passing);

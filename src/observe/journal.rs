@@ -48,6 +48,8 @@ macro_rules! record_at {
             $level,
             MESSAGE_ID = field("MESSAGE_ID"),
             FAILOVER_INSTANCE = field("FAILOVER_INSTANCE"),
+            FAILOVER_GROUP = field("FAILOVER_GROUP"),
+            FAILOVER_CHECK = field("FAILOVER_CHECK"),
             FAILOVER_STATE = field("FAILOVER_STATE"),
             FAILOVER_PREVIOUS_STATE = field("FAILOVER_PREVIOUS_STATE"),
             FAILOVER_REASON = field("FAILOVER_REASON"),

@@ -17,3 +17,4 @@ mod checksum;
 pub mod fields;
 pub mod packet;
 pub mod router;
+pub mod together;

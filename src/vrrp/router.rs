@@ -16,155 +16,18 @@
 //!                        Shutdown
 //! ```
 
+mod types;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::fields::{Claim, Interval, Priority, Version, master_down_interval, skew_time};
+use super::fields::{Claim, Interval, Priority, Version};
 use crate::time::Instant;
+
+pub use types::{Action, Backup, Cause, Event, Heard, Master, Promotion, Settings, State};
 
 /// At most one answer to a losing or resigning advert in this time: ten a second, however many come in.
 pub const ANSWER_SPACING: Duration = Duration::from_millis(100);
-
-/// The parameters of a virtual router that the protocol knows (RFC 9568, section 6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Settings {
-    /// Protocol version.
-    pub version: Version,
-    /// Priority; 255 owns the addresses and starts as MASTER.
-    pub priority: Priority,
-    /// `Advertisement_Interval`.
-    pub interval: Interval,
-    /// `Preempt_Mode`.
-    pub preempt: bool,
-    /// How long a MASTER of lower priority is let be before it is preempted, from its first advert on (RFC 8347,
-    /// `hold-time`); zero for no time.
-    pub preempt_delay: Duration,
-}
-
-impl Settings {
-    fn master_down_interval(&self, interval: Interval) -> Duration {
-        master_down_interval(self.version, self.priority, interval)
-    }
-
-    fn skew_time(&self, interval: Interval) -> Duration {
-        skew_time(self.version, self.priority, interval)
-    }
-
-    /// The interval to count by after an advert of a master: version 3 learns, version 2 does not.
-    fn learn(&self, heard: Interval) -> Interval {
-        match self.version {
-            Version::V2 => self.interval,
-            Version::V3 => heard,
-        }
-    }
-}
-
-/// Where a virtual router stands. INIT is also what FAULT is to the protocol.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum State {
-    /// RFC 9568 `Initialize`: takes no part.
-    Init,
-    /// RFC 9568 `Backup`: watches the master.
-    Backup(Backup),
-    /// RFC 9568 `Active`: holds the addresses.
-    Master(Master),
-}
-
-/// What a BACKUP remembers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Backup {
-    /// `Active_Down_Timer`: the master is gone at this time.
-    pub down_at: Instant,
-    /// `Active_Adver_Interval`: the master's interval, our own until one was heard.
-    pub interval: Interval,
-    /// Until when a master of lower priority is let be; `None` while none was heard.
-    pub hold_until: Option<Instant>,
-}
-
-/// What a MASTER remembers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Master {
-    /// `Adver_Timer`: the next advert is due.
-    pub advertise_at: Instant,
-    /// No answer to anybody before this time.
-    pub answer_after: Instant,
-}
-
-/// Something that happened to the virtual router.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Event {
-    /// It can take part, with this primary address as the source of its adverts.
-    Startup {
-        /// The address that ties are broken by.
-        primary: IpAddr,
-    },
-    /// It can or shall no longer take part.
-    Shutdown,
-    /// An advert that passed every check of section 7.1 and is not our own.
-    Heard(Heard),
-    /// Time passed; nothing happens before [`Router::deadline`].
-    Timeout,
-    /// Its primary address is another one now.
-    Primary(IpAddr),
-    /// Its parameters, or what its adverts say, are others now. A running timer that another priority would have made
-    /// longer or shorter goes on, the next one is counted by the new one; a MASTER says at once what is new.
-    Configure(Settings),
-}
-
-/// What counts of an advert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Heard {
-    /// Priority or resignation.
-    pub claim: Claim,
-    /// The sender's primary address: the IP source.
-    pub source: IpAddr,
-    /// The sender's interval.
-    pub interval: Interval,
-}
-
-/// What is to be done, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Action {
-    /// Send an advert now.
-    Advertise(Claim),
-    /// Hold the addresses and announce them.
-    Acquire,
-    /// Somebody else claimed the addresses while we held them: announce them again.
-    Contested,
-    /// Let go of the addresses, announce nothing.
-    Release,
-    /// The state is another one now.
-    Entered(Cause),
-}
-
-/// Why the state changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Cause {
-    /// INIT → MASTER: the owner of the addresses started.
-    OwnerStarted,
-    /// INIT → BACKUP.
-    Started,
-    /// BACKUP → MASTER: nothing was heard of a master for the master-down interval.
-    MasterSilent,
-    /// BACKUP → MASTER: the master resigned and nobody better took over within our skew.
-    MasterResigned,
-    /// BACKUP → MASTER: the master there is has a lower priority.
-    Preempted,
-    /// MASTER → BACKUP: this router has a better claim.
-    Outranked {
-        /// Its priority.
-        priority: Priority,
-        /// Its address.
-        by: IpAddr,
-    },
-    /// MASTER → BACKUP: this host did not run for so long that the others have counted it out.
-    Overslept {
-        /// How long no advert left.
-        silent: Duration,
-    },
-    /// → INIT.
-    ShutDown,
-}
 
 /// One virtual router.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,6 +37,8 @@ pub struct Router {
     state: State,
     /// Why the running `down_at` will mean what it means.
     awaited: Awaited,
+    /// While BACKUP: its time to take over has come, and it waits for more than that ([`Promotion`]).
+    due: bool,
     /// While BACKUP: the master that the last accepted advert came from. While MASTER: the one whose silence made it so.
     other: Option<IpAddr>,
 }
@@ -190,7 +55,14 @@ impl Router {
     /// A virtual router in INIT.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Router { settings, primary: None, state: State::Init, awaited: Awaited::Silence, other: None }
+        Router {
+            settings,
+            primary: None,
+            state: State::Init,
+            awaited: Awaited::Silence,
+            due: false,
+            other: None,
+        }
     }
 
     /// Where it stands.
@@ -203,6 +75,12 @@ impl Router {
     #[must_use]
     pub fn is_master(&self) -> bool {
         matches!(self.state, State::Master(_))
+    }
+
+    /// Whether it is a BACKUP that would be MASTER by now if it did not have to wait for more.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.due && matches!(self.state, State::Backup(_))
     }
 
     /// Its parameters.
@@ -249,7 +127,16 @@ impl Router {
         match (self.state, event) {
             // 6.4.1 Initialize
             (State::Init, Event::Startup { primary }) => self.start(now, primary, actions),
-            (State::Init, Event::Shutdown | Event::Heard(_) | Event::Timeout | Event::Primary(_)) => {}
+            (
+                State::Init,
+                Event::Shutdown
+                | Event::Heard(_)
+                | Event::Timeout
+                | Event::Primary(_)
+                | Event::Promote
+                | Event::Yield
+                | Event::Hasten,
+            ) => {}
 
             // 6.4.2 Backup
             (State::Backup(_), Event::Shutdown) => self.enter(State::Init, Cause::ShutDown, actions),
@@ -263,6 +150,13 @@ impl Router {
             }
             (State::Master(master), Event::Timeout) => self.advertise(now, master, actions),
             (State::Master(master), Event::Heard(heard)) => self.hear_as_master(now, master, heard, actions),
+
+            // Not of the RFC: those that move together.
+            (State::Backup(_), Event::Promote) if self.due => self.promote(now, actions),
+            (State::Backup(backup), Event::Hasten) => self.hasten(now, backup),
+            (State::Master(_), Event::Yield) => self.give_way(now, actions),
+            (State::Backup(_), Event::Promote | Event::Yield)
+            | (State::Master(_), Event::Promote | Event::Hasten) => {}
 
             // Not of the RFC: the parameters live.
             (
@@ -288,10 +182,12 @@ impl Router {
     fn start(&mut self, now: Instant, primary: IpAddr, actions: &mut Vec<Action>) {
         self.primary = Some(primary);
         self.other = None;
-        if self.settings.priority.is_owner() {
+        let owner = self.settings.priority.is_owner();
+        if owner && self.settings.promotion == Promotion::Alone {
             self.take_over(now, Cause::OwnerStarted, actions);
         } else {
             let backup = self.waiting(now, self.settings.interval, Awaited::Silence);
+            self.due = owner;
             self.enter(State::Backup(backup), Cause::Started, actions);
         }
     }
@@ -307,6 +203,7 @@ impl Router {
     /// A BACKUP that gives a master with `interval` the whole master-down interval from `now` on.
     fn waiting(&mut self, now: Instant, interval: Interval, awaited: Awaited) -> Backup {
         self.awaited = awaited;
+        self.due = false;
         let down_at = now.after(self.settings.master_down_interval(interval));
         Backup { down_at, interval, hold_until: None }
     }
@@ -320,12 +217,20 @@ impl Router {
         settings: Settings,
         actions: &mut Vec<Action>,
     ) {
-        let interval = self.settings.interval;
+        let Settings { interval, priority: before, .. } = self.settings;
         let paced = settings.interval == interval;
+        let only_promotion = settings != self.settings
+            && Settings { promotion: settings.promotion, ..self.settings } == settings;
         self.settings = settings;
+        if only_promotion {
+            return;
+        }
         self.notice_sleep(now, master, interval, actions);
         if !self.is_master() {
             return;
+        }
+        if settings.priority < before && !before.is_owner() {
+            actions.push(Action::Advertise(Claim::Resign));
         }
         actions.push(Action::Advertise(Claim::Hold(settings.priority)));
         if !paced {
@@ -342,6 +247,7 @@ impl Router {
         if self.awaited == Awaited::Preemption && less {
             return self.waiting(now, backup.interval, Awaited::Silence);
         }
+        let backup = self.unblock(now, backup, old.promotion);
         let learned =
             settings.version == Version::V3 && (self.other.is_some() || backup.interval != old.interval);
         let hold_until =
@@ -370,6 +276,18 @@ impl Router {
             self.state = State::Backup(again);
             return;
         }
+        match self.settings.promotion {
+            Promotion::Alone => self.promote(now, actions),
+            Promotion::Together | Promotion::Blocked => {
+                self.due = true;
+                let down_at = now.after(self.settings.master_down_interval(backup.interval));
+                self.state = State::Backup(Backup { down_at, ..backup });
+            }
+        }
+    }
+
+    /// A BACKUP takes over for the reason that it waited for.
+    fn promote(&mut self, now: Instant, actions: &mut Vec<Action>) {
         let cause = match self.awaited {
             Awaited::Silence => Cause::MasterSilent,
             Awaited::Resignation => Cause::MasterResigned,
@@ -377,7 +295,39 @@ impl Router {
         };
         self.other = self.other.filter(|_| cause == Cause::MasterSilent);
         self.awaited = Awaited::Silence;
+        self.due = false;
         self.take_over(now, cause, actions);
+    }
+
+    /// A BACKUP that was due and may take over at last does so after its skew: whoever was freed by the same thing and has
+    /// a higher priority comes first.
+    fn unblock(&mut self, now: Instant, backup: Backup, before: Promotion) -> Backup {
+        let freed = match self.settings.promotion {
+            Promotion::Alone => true,
+            Promotion::Together => before == Promotion::Blocked,
+            Promotion::Blocked => false,
+        };
+        if !freed || !self.due {
+            return backup;
+        }
+        self.due = false;
+        Backup { down_at: now.after(self.settings.skew_time(backup.interval)), ..backup }
+    }
+
+    /// A BACKUP that hears a master gives it one interval from its last advert on, and the skew.
+    fn hasten(&mut self, now: Instant, backup: Backup) {
+        if self.awaited == Awaited::Silence && self.other.is_some() && !self.due {
+            let down_at = backup.down_at.before(backup.interval.duration() * 2).max(now);
+            self.state = State::Backup(Backup { down_at, ..backup });
+        }
+    }
+
+    /// A MASTER resigns and lets go, and listens whether somebody better takes over.
+    fn give_way(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        actions.extend([Action::Advertise(Claim::Resign), Action::Release]);
+        self.other = None;
+        let backup = self.waiting(now, self.settings.interval, Awaited::Silence);
+        self.enter(State::Backup(backup), Cause::Yielded, actions);
     }
 
     /// 6.4.2: an advert while BACKUP. Addresses are not compared here: equal priority is accepted from anybody.

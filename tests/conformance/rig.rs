@@ -203,6 +203,8 @@ impl Rig {
             | Output::Send { .. }
             | Output::Frame { .. }
             | Output::Report(_)
+            | Output::Watch(_)
+            | Output::Entered(_)
             | Output::Finished => {}
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use failover::time::Instant;
 use failover::vrrp::fields::{Claim, Interval, Priority, Version};
-use failover::vrrp::router::{Action, Cause, Event, Heard, Router, Settings, State};
+use failover::vrrp::router::{Action, Cause, Event, Heard, Promotion, Router, Settings, State};
 
 use super::bytes::{centiseconds, ip};
 
@@ -20,6 +20,7 @@ pub(crate) fn settings(priority: u8) -> Settings {
         interval: Interval::DEFAULT,
         preempt: true,
         preempt_delay: Duration::ZERO,
+        promotion: Promotion::Alone,
     }
 }
 

@@ -26,6 +26,8 @@ impl World {
             | Output::Unlisten(_)
             | Output::Apply { .. }
             | Output::Dump
+            | Output::Watch(_)
+            | Output::Entered(_)
             | Output::Finished => self.trace.mix(&[1]),
         }
         match output {
@@ -42,7 +44,7 @@ impl World {
                 });
                 self.send(number, socket, source, destination, payload);
             }
-            Output::Frame { .. } | Output::Report(_) => {}
+            Output::Frame { .. } | Output::Report(_) | Output::Watch(_) | Output::Entered(_) => {}
             Output::Apply { request, link, change } => {
                 self.trace.line(self.now, || format!("h{number} → {request:?} link {link}: {change:?}"));
                 let host = &mut self.hosts[number];
@@ -213,6 +215,7 @@ pub(crate) fn words(input: &Input<'_>) -> String {
         | Input::Listening { .. }
         | Input::Applied { .. }
         | Input::SendFailed { .. }
+        | Input::Judged(_)
         | Input::Timeout
         | Input::Stop => format!("{input:?}"),
     }

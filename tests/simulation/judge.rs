@@ -223,7 +223,11 @@ impl Judge {
             }
             Output::Report(report) => self.report(now, number, host, report),
             Output::Finished => self.finished(number, host),
-            Output::Listen(_) | Output::Unlisten(_) | Output::Dump => {}
+            Output::Listen(_)
+            | Output::Unlisten(_)
+            | Output::Dump
+            | Output::Watch(_)
+            | Output::Entered(_) => {}
         }
     }
 

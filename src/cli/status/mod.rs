@@ -2,6 +2,7 @@
 //!
 //! Asks the agent each time: what is shown is never older than the answer. Fails with exit code 3 when no agent runs.
 
+mod checks;
 pub(super) mod table;
 
 use std::io;
@@ -16,7 +17,7 @@ use crate::agent::snapshot::Snapshot;
 /// Show what each instance is doing and why
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
-    /// Only this instance, with all its details
+    /// Only this instance or check, with all its details
     name: Option<String>,
     /// Print the whole document as JSON
     #[arg(long)]
@@ -30,8 +31,10 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     let snapshot: Snapshot = serde_json::from_str(&text).map_err(|error| unreadable(&error))?;
     if let Some(name) = &args.name
         && !snapshot.instances.iter().any(|instance| &instance.name == name)
+        && !snapshot.checks.iter().any(|check| &check.name == name)
     {
-        return Err(Failure::new(format!("the running agent has no instance `{name}`{}", others(&snapshot))));
+        let others = others(&snapshot);
+        return Err(Failure::new(format!("the running agent has no instance or check `{name}`{others}")));
     }
     if args.json {
         output::answer(&document(&text, args.name.as_deref())?)?;
@@ -39,20 +42,29 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
     }
     let paint = table::Paint::new(output::wants_color(&io::stdout()));
     let named = args.name.as_ref().and_then(|name| snapshot.instances.iter().find(|i| &i.name == name));
-    output::answer(&match named {
-        Some(instance) => table::details(instance, paint),
-        None => table::overview(&snapshot, paint),
-    })?;
+    let check = args.name.as_ref().and_then(|name| snapshot.checks.iter().find(|c| &c.name == name));
+    let mut text = named.map_or_else(String::new, |instance| table::details(instance, paint));
+    if let Some(check) = check {
+        // An instance and a check may have one name.
+        text.push_str(if text.is_empty() { "" } else { "\n" });
+        text.push_str(&checks::details(check, &snapshot, paint));
+    }
+    if args.name.is_none() {
+        text = table::overview(&snapshot, paint);
+    }
+    output::answer(&text)?;
     Ok(Exit::Fine)
 }
 
-/// The agent's own document, so that keys which only a newer agent knows are kept; one instance only when asked so.
+/// The agent's own document, so that keys which only a newer agent knows are kept; one instance or check only when asked so.
 fn document(text: &str, name: Option<&str>) -> Result<String, Failure> {
     let mut document: Value = serde_json::from_str(text).map_err(|error| unreadable(&error))?;
-    if let Some(name) = name
-        && let Some(instances) = document.get_mut("instances").and_then(Value::as_array_mut)
-    {
-        instances.retain(|instance| instance.get("name").and_then(Value::as_str) == Some(name));
+    if let Some(name) = name {
+        for list in ["instances", "checks"] {
+            if let Some(entries) = document.get_mut(list).and_then(Value::as_array_mut) {
+                entries.retain(|entry| entry.get("name").and_then(Value::as_str) == Some(name));
+            }
+        }
     }
     let mut text = serde_json::to_string_pretty(&document).map_err(|error| unreadable(&error))?;
     text.push('\n');

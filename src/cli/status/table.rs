@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use super::checks;
 use crate::agent::snapshot::{
     AddressStatus, ConfigurationStatus, InstanceStatus, Snapshot, TroubleStatus, VrState,
 };
@@ -64,25 +65,43 @@ pub(super) fn overview(snapshot: &Snapshot, paint: Paint) -> String {
         return text;
     }
     let rows: Vec<[String; 7]> = snapshot.instances.iter().map(row).collect();
-    let mut widths = HEADINGS.map(str::len);
-    for row in &rows {
+    text.push('\n');
+    let cell = |row: usize, column, padded: String| match (column, snapshot.instances.get(row)) {
+        (1, Some(instance)) => paint.state(instance.state, &padded),
+        (4, Some(instance)) if is_off(instance) => paint.bad(&padded),
+        _ => padded,
+    };
+    let below = |row: usize| {
+        let trouble = snapshot.instances.get(row).map_or(&[][..], |instance| &instance.trouble);
+        trouble.iter().fold(String::new(), |text, trouble| {
+            text + &format!("  {}\n", paint.trouble(&trouble_line(trouble)))
+        })
+    };
+    text.push_str(&columns(&HEADINGS, &rows, paint, cell, below));
+    text.push_str(&checks::overview(snapshot, paint));
+    text
+}
+
+/// Rows under their headings; `finish` paints the padded cell of a row and a column, `below` says what follows a row.
+pub(super) fn columns<const N: usize>(
+    headings: &[&str; N],
+    rows: &[[String; N]],
+    paint: Paint,
+    finish: impl Fn(usize, usize, String) -> String,
+    below: impl Fn(usize) -> String,
+) -> String {
+    let mut widths = headings.map(str::len);
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
         }
     }
+    let mut text = paint.heading(&line(&headings.map(str::to_owned), &widths, |_, padded| padded));
     text.push('\n');
-    text.push_str(&paint.heading(&line(&HEADINGS.map(str::to_owned), &widths, |_, padded| padded)));
-    text.push('\n');
-    for (instance, row) in snapshot.instances.iter().zip(&rows) {
-        text.push_str(&line(row, &widths, |column, padded| match column {
-            1 => paint.state(instance.state, &padded),
-            4 if is_off(instance) => paint.bad(&padded),
-            _ => padded,
-        }));
+    for (number, row) in rows.iter().enumerate() {
+        text.push_str(&line(row, &widths, |column, padded| finish(number, column, padded)));
         text.push('\n');
-        for trouble in &instance.trouble {
-            let _ = writeln!(text, "  {}", paint.trouble(&trouble_line(trouble)));
-        }
+        text.push_str(&below(number));
     }
     text
 }
@@ -98,7 +117,11 @@ fn configuration(status: &ConfigurationStatus, paint: Paint) -> String {
     text
 }
 
-fn line(cells: &[String; 7], widths: &[usize; 7], finish: impl Fn(usize, String) -> String) -> String {
+fn line<const N: usize>(
+    cells: &[String; N],
+    widths: &[usize; N],
+    finish: impl Fn(usize, String) -> String,
+) -> String {
     let last = cells.len() - 1;
     let mut text = String::new();
     for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
@@ -119,8 +142,18 @@ fn row(instance: &InstanceStatus) -> [String; 7] {
         priority(instance),
         format!("{}/{}", present(instance), wanted(instance)),
         master(instance),
-        instance.reason.clone(),
+        why(instance),
     ]
+}
+
+/// The reason of its state, and what it waits for where it does.
+fn why(instance: &InstanceStatus) -> String {
+    match &instance.waiting_for {
+        Some(check) if instance.state == VrState::Backup => {
+            format!("{}; does not take over before check {check} is known", instance.reason)
+        }
+        Some(_) | None => instance.reason.clone(),
+    }
 }
 
 /// All about one instance.
@@ -153,7 +186,13 @@ pub(super) fn details(instance: &InstanceStatus, paint: Paint) -> String {
     if let Some(form) = &instance.checksum {
         say("checksum", form);
     }
-    say("priority", &priority(instance));
+    if let Some(group) = &instance.group {
+        say("group", group);
+    }
+    say("priority", &checks::arithmetic(instance));
+    for (index, track) in checks::tracks(instance, paint).iter().enumerate() {
+        say(if index == 0 { "checks" } else { "" }, track);
+    }
     say("source", instance.primary_address.as_deref().unwrap_or("none usable"));
     say("master", &master_details(instance));
     for (index, address) in instance.addresses.iter().enumerate() {
@@ -242,7 +281,7 @@ fn counters(instance: &InstanceStatus) -> Vec<String> {
 }
 
 /// Seconds as people say them, two units at most.
-fn span(seconds: f64) -> String {
+pub(super) fn span(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "?".to_owned();
     }
@@ -266,7 +305,8 @@ fn milliseconds(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::snapshot::{AgentCounters, InstanceCounters, MasterStatus};
+    use crate::agent::snapshot::{AgentCounters, InstanceCounters, MasterStatus, TrackStatus};
+    use crate::health::standing::Verdict;
     use crate::net::Family;
 
     fn instance(name: &str, state: VrState) -> InstanceStatus {
@@ -281,6 +321,9 @@ mod tests {
             version: 3,
             base_priority: 100,
             effective_priority: 100,
+            tracks: Vec::new(),
+            waiting_for: None,
+            group: None,
             advert_interval_ms: 1000,
             primary_address: Some("192.0.2.2".to_owned()),
             addresses: vec![AddressStatus {
@@ -294,6 +337,10 @@ mod tests {
             trouble: Vec::new(),
             counters: InstanceCounters { adverts_sent: 7, ..InstanceCounters::default() },
         }
+    }
+
+    fn track(check: &str, verdict: Verdict, effect: &str, adds: i16) -> TrackStatus {
+        TrackStatus { check: check.to_owned(), verdict, effect: effect.to_owned(), adds, through: None }
     }
 
     #[test]
@@ -315,6 +362,8 @@ mod tests {
             router_id: "lb1".to_owned(),
             configuration: None,
             instances: vec![backup, instance("web", VrState::Master)],
+            groups: Vec::new(),
+            checks: Vec::new(),
             counters: AgentCounters::default(),
         };
         let expected = "\
@@ -334,10 +383,14 @@ web         MASTER  1 min 15 s  100       1/1        this host        no advert 
     fn details_name_every_address_and_what_was_counted() {
         let mut fault = instance("web", VrState::Fault);
         fault.effective_priority = 80;
+        fault.tracks =
+            vec![track("haproxy", Verdict::Failing, "-20", -20), track("api", Verdict::Passing, "fault", 0)];
         fault.addresses[0].present = true;
         let text = details(&fault, Paint::new(false));
         assert!(text.contains("192.0.2.1/24 on eth0: here, and should not be"), "{text}");
-        assert!(text.contains("80 (base 100)"), "{text}");
+        assert!(text.contains("80: base 100, haproxy failing -20"), "{text}");
+        assert!(text.contains("haproxy failing: weight -20, adds -20 now"), "{text}");
+        assert!(text.contains("api passing: FAULT while it fails"), "{text}");
         assert!(text.contains("7 adverts_sent"), "{text}");
         assert!(!text.contains("adverts_received"), "{text}");
     }

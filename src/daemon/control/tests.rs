@@ -27,6 +27,8 @@ fn snapshot() -> Snapshot {
         router_id: "lb1".into(),
         configuration: None,
         instances: Vec::new(),
+        groups: Vec::new(),
+        checks: Vec::new(),
         counters: AgentCounters::default(),
     }
 }
@@ -61,7 +63,9 @@ fn served(directory: &Directory) -> (Claim, Arc<Queue<Query>>, thread::JoinHandl
     let (waker, log) = (Waker::new().unwrap(), crate::daemon::log::start().unwrap());
     let reloader =
         Reloader::new(path.clone(), &loaded, "lb1".into(), Arc::clone(&queries), waker.clone(), log.clone());
-    claim.serve(None, &Arc::new(reloader), Arc::clone(&queries), waker, &log).unwrap();
+    let services = Services::new(waker.clone(), log.clone());
+    let asked = Asked { queries: Arc::clone(&queries), waker, services };
+    claim.serve(None, &Arc::new(reloader), asked, &log).unwrap();
     let engine = {
         let queries = Arc::clone(&queries);
         thread::spawn(move || {

@@ -20,7 +20,7 @@ fn config(fall: u8, rise: u8, flap: Option<Flap>) -> CheckConfig {
 
 const FLAP: Flap = Flap {
     changes: 2,
-    within: Duration::from_secs(60),
+    within: Duration::from_mins(1),
     hold: Duration::from_secs(10),
     max_hold: Duration::from_secs(40),
 };

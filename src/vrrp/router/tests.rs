@@ -32,6 +32,7 @@ fn settings() -> Settings {
         interval: Interval::DEFAULT,
         preempt: true,
         preempt_delay: Duration::ZERO,
+        promotion: Promotion::Alone,
     }
 }
 
@@ -270,7 +271,7 @@ fn active_and_its_timers() {
             settings(),
             master(400),
             Event::Configure(other),
-            &[Action::Advertise(Claim::Hold(priority(7)))],
+            &[RESIGN, Action::Advertise(Claim::Hold(priority(7)))],
             master(400),
         ),
         (
@@ -384,4 +385,97 @@ fn a_last_claim_goes_only_to_a_master_that_was_taken_to_be_dead() {
         let claims = actions.iter().filter(|action| matches!(action, Action::Advertise(_))).count();
         assert_eq!((claims, router.is_master()), (words, false), "{actions:?}");
     }
+}
+
+#[test]
+fn a_master_whose_priority_falls_resigns_and_holds_on() {
+    let at = |number| Settings { priority: priority(number), ..settings() };
+    let hold = |number| Action::Advertise(Claim::Hold(priority(number)));
+    let begin = master(400);
+    check(&[
+        ("falls", settings(), begin, Event::Configure(at(80)), &[RESIGN, hold(80)], begin),
+        ("rises", settings(), begin, Event::Configure(at(120)), &[hold(120)], begin),
+        ("stays", settings(), begin, Event::Configure(settings()), &[HOLD], begin),
+    ]);
+}
+
+#[test]
+fn after_a_fall_a_better_backup_takes_over_after_its_skew_and_a_worse_one_waits() {
+    for (own, skew) in [(120, Some(0.531_25)), (90, None)] {
+        let mut router = Router::new(Settings { priority: priority(own), ..settings() });
+        router.handle(NOW, Event::Startup { primary: OWN }, &mut Vec::new());
+        router.handle(ms(500), heard(130, HIGHER, 100), &mut Vec::new());
+        router.handle(ms(600), heard(0, HIGHER, 100), &mut Vec::new());
+        router.handle(ms(600), heard(100, HIGHER, 100), &mut Vec::new());
+        let wait = router.deadline().unwrap().since(ms(600)).as_secs_f64();
+        match skew {
+            Some(skew) => assert!((wait - skew).abs() < 1e-9, "{own}: {wait}"),
+            None => assert!(wait > 3.0, "{own}: {wait}"),
+        }
+    }
+}
+
+#[test]
+fn who_may_not_yet_is_due_and_takes_over_after_its_skew_once_free() {
+    let blocked = Settings { promotion: Promotion::Blocked, ..settings() };
+    let mut router = Router::new(blocked);
+    let mut actions = Vec::new();
+    router.handle(NOW, Event::Startup { primary: OWN }, &mut actions);
+    for _ in 0..3 {
+        assert!(!router.is_master());
+        let at = router.deadline().unwrap();
+        router.handle(at, Event::Timeout, &mut actions);
+        assert!(router.is_due());
+    }
+    let now = router.deadline().unwrap().before(Duration::from_secs(1));
+    actions.clear();
+    router.handle(now, Event::Configure(settings()), &mut actions);
+    assert_eq!(actions, []);
+    assert!(!router.is_due());
+    let at = router.deadline().unwrap();
+    assert_eq!(at.since(now), settings().skew_time(Interval::DEFAULT));
+    router.handle(at, Event::Timeout, &mut actions);
+    assert_eq!(actions, [HOLD, Action::Acquire, Action::Entered(Cause::MasterSilent)]);
+}
+
+#[test]
+fn who_is_due_is_no_longer_once_it_hears_a_better_master() {
+    let together = Settings { promotion: Promotion::Together, ..settings() };
+    for (number, still) in [(101, false), (100, false), (99, true)] {
+        let mut router = Router::new(together);
+        router.handle(NOW, Event::Startup { primary: OWN }, &mut Vec::new());
+        let at = router.deadline().unwrap();
+        router.handle(at, Event::Timeout, &mut Vec::new());
+        router.handle(at, heard(number, HIGHER, 100), &mut Vec::new());
+        assert_eq!(router.is_due(), still, "{number}");
+        router.handle(at, Event::Promote, &mut Vec::new());
+        assert_eq!(router.is_master(), still, "{number}");
+    }
+}
+
+#[test]
+fn an_owner_that_may_not_yet_waits_like_others_and_is_due_at_once() {
+    let owner = Settings { priority: Priority::OWNER, promotion: Promotion::Together, ..settings() };
+    let mut router = Router::new(owner);
+    let mut actions = Vec::new();
+    router.handle(NOW, Event::Startup { primary: OWN }, &mut actions);
+    assert_eq!(actions, [Action::Entered(Cause::Started)]);
+    assert!(router.is_due());
+}
+
+#[test]
+fn who_yields_resigns_lets_go_and_listens() {
+    let mut router = router(settings(), master(400));
+    let mut actions = Vec::new();
+    router.handle(NOW, Event::Yield, &mut actions);
+    assert_eq!(actions, [RESIGN, Action::Release, Action::Entered(Cause::Yielded)]);
+    assert_eq!(router.state(), backup_for(3_609_375));
+    actions.clear();
+    router.handle(NOW, Event::Yield, &mut actions);
+    assert_eq!(actions, [], "a BACKUP has nothing to yield");
+}
+
+/// A BACKUP that waits so many microseconds, having heard nobody.
+fn backup_for(microseconds: u64) -> State {
+    State::Backup(Backup { down_at: at_micros(microseconds), interval: Interval::DEFAULT, hold_until: None })
 }

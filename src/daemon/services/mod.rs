@@ -1,0 +1,100 @@
+//! The services' thread: runs checks, and the commands and units of states. One asynchronous runtime, on which nothing may
+//! block; started when there is first something to do, so that an agent without checks and hooks has neither.
+//!
+//! Owns the way there and back: orders go in as the newest of their kind, verdicts come out as the newest of each check, so
+//! neither way grows, nobody waits for the other, and nothing that still counts is lost. Fails by saying in the log that
+//! the thread could not be started; the agent goes on without.
+
+mod board;
+mod inbox;
+mod run;
+
+use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Duration;
+
+use super::log::Log;
+use crate::agent::message::{Entered, Watched};
+use crate::agent::report::Severity;
+use crate::health::status::CheckStatus;
+use crate::os::process::Waker;
+
+pub(super) use board::Board;
+use inbox::{Inbox, Order};
+
+/// Stack of the thread: TLS handshakes and regular expressions run on it.
+const STACK: usize = 1 << 20;
+/// How long a question about the checks may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+
+/// The way to the thread. The engine, and those who answer questions, each have one.
+#[derive(Clone)]
+pub(super) struct Services {
+    inbox: Arc<Inbox>,
+    board: Arc<Board>,
+    log: Log,
+}
+
+impl Services {
+    /// Without the thread yet. Verdicts are put on `board`, and the engine is woken by `waker` for them.
+    pub(super) fn new(waker: Waker, log: Log) -> Self {
+        let board = Arc::new(Board::new(waker));
+        Services { inbox: Arc::default(), board, log }
+    }
+
+    /// Where verdicts wait for the engine.
+    pub(super) fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
+    }
+
+    /// Have these checks.
+    pub(super) fn watch(&self, watched: &Arc<Watched>) {
+        let nothing = watched.checks.is_empty();
+        if !nothing || self.inbox.is_served() {
+            self.order(Order::Watch(Arc::clone(watched)));
+        }
+    }
+
+    /// An instance or a group entered a state. Nobody is told where nobody waits for it.
+    pub(super) fn entered(&self, entered: &Entered) {
+        if entered.hooks.is_some() {
+            self.order(Order::Entered(Box::new(entered.clone())));
+        }
+    }
+
+    /// Every check as it stands; none when there are none, or when the thread does not answer.
+    pub(super) fn checks(&self) -> Vec<CheckStatus> {
+        if !self.inbox.is_served() {
+            return Vec::new();
+        }
+        let (reply, answer) = sync_channel(1);
+        self.inbox.put(Order::Status(reply));
+        answer.recv_timeout(ANSWER_LIMIT).unwrap_or_default()
+    }
+
+    /// Ends the checks, and waits until what is run for the last states has ended, at most `limit`.
+    pub(super) fn finish(&self, limit: Duration) {
+        if !self.inbox.is_served() {
+            return;
+        }
+        let (reply, answer) = sync_channel(1);
+        self.inbox.put(Order::Finish(limit, reply));
+        // A little more, for the thread to end what it could not wait for.
+        let _ = answer.recv_timeout(limit + ANSWER_LIMIT);
+    }
+
+    fn order(&self, order: Order) {
+        self.inbox.put(order);
+        if !self.inbox.serve() {
+            return;
+        }
+        let (inbox, board, log) = (Arc::clone(&self.inbox), Arc::clone(&self.board), self.log.clone());
+        let thread = thread::Builder::new().name("services".into()).stack_size(STACK);
+        if let Err(error) = thread.spawn(move || run::run(&inbox, &board, &log)) {
+            self.inbox.unserved();
+            let text = format!("no thread for checks and hooks: {error}; trying again at the next change");
+            self.log.note(Severity::Error, text);
+        }
+    }
+}

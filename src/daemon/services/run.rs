@@ -1,0 +1,179 @@
+//! The loop of the services' thread: the checks as a value, a task for each probe, and what is run for states.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::task::{AbortHandle, LocalSet, spawn_local};
+
+use super::board::Board;
+use super::inbox::{Inbox, Waiting};
+use crate::agent::message::Watched;
+use crate::agent::report::Severity;
+use crate::config::model::CheckConfig;
+use crate::daemon::log::Log;
+use crate::health::checks::{Action, Checks, RunnerId};
+use crate::health::outcome::Outcome;
+use crate::os::clock;
+use crate::probe::{Runner, Shared};
+
+/// Outcomes that may wait for the loop; a probe that has more waits itself.
+const OUTCOMES: usize = 256;
+
+/// Serves the inbox until it is told to end.
+pub(super) fn run(inbox: &Inbox, board: &Board, log: &Log) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            inbox.unserved();
+            return log.note(Severity::Error, format!("no runtime for checks and hooks: {error}"));
+        }
+    };
+    LocalSet::new().block_on(&runtime, async {
+        let (outcomes, mut found) = mpsc::channel(OUTCOMES);
+        let mut service = Service::new(outcomes, log.clone());
+        while service.turn(inbox, &mut found, board).await {}
+    });
+    // Whatever still hangs in a system call hangs in a thread of its own, and ends with the process.
+    runtime.shutdown_background();
+}
+
+/// What a probe found out.
+struct Found {
+    runner: RunnerId,
+    /// Whether it was asked to.
+    asked: bool,
+    outcome: Outcome,
+}
+
+/// A probe's task.
+struct Task {
+    run: Rc<Notify>,
+    task: AbortHandle,
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Service {
+    checks: Checks,
+    tasks: BTreeMap<RunnerId, Task>,
+    outcomes: mpsc::Sender<Found>,
+    shared: Option<Rc<Shared>>,
+    watched: Arc<Watched>,
+    actions: Vec<Action>,
+    log: Log,
+}
+
+impl Service {
+    fn new(outcomes: mpsc::Sender<Found>, log: Log) -> Self {
+        Service {
+            checks: Checks::default(),
+            tasks: BTreeMap::new(),
+            outcomes,
+            shared: None,
+            watched: Arc::default(),
+            actions: Vec::new(),
+            log,
+        }
+    }
+
+    /// One turn; `false` when it was the last.
+    async fn turn(&mut self, inbox: &Inbox, found: &mut mpsc::Receiver<Found>, board: &Board) -> bool {
+        let due = self.checks.deadline().map(|at| at.since(clock::now()));
+        let pause = async {
+            match due {
+                Some(left) => tokio::time::sleep(left).await,
+                None => std::future::pending().await,
+            }
+        };
+        let mut ended = None;
+        tokio::select! {
+            waiting = inbox.take() => ended = self.obey(waiting),
+            Some(first) = found.recv() => {
+                let mut next = Some(first);
+                while let Some(Found { runner, asked, outcome }) = next {
+                    let now = clock::now();
+                    if asked {
+                        self.checks.ran(now, runner, outcome, &mut self.actions);
+                    } else {
+                        self.checks.saw(now, runner, outcome, &mut self.actions);
+                    }
+                    next = found.try_recv().ok();
+                }
+            }
+            () = pause => {}
+        }
+        self.checks.timeout(clock::now(), &mut self.actions);
+        self.act(board);
+        if let Some(done) = ended {
+            self.tasks.clear();
+            let _ = done.try_send(());
+            return false;
+        }
+        true
+    }
+
+    fn obey(&mut self, waiting: Waiting) -> Option<std::sync::mpsc::SyncSender<()>> {
+        let Waiting { watch, entered: _, questions, finish } = waiting;
+        if let Some(watched) = watch {
+            self.watch(watched);
+        }
+        for question in questions {
+            // Whoever asked may have given up.
+            let _ = question.try_send(self.checks.status(clock::now()));
+        }
+        finish.map(|(_, done)| done)
+    }
+
+    fn watch(&mut self, watched: Arc<Watched>) {
+        let now = clock::now();
+        if self.watched.script_user != watched.script_user || self.shared.is_none() {
+            // Everything that runs as somebody begins anew.
+            self.checks.configure(now, &BTreeMap::new(), &mut self.actions);
+            self.shared = Some(Rc::new(Shared { script_user: watched.script_user.clone() }));
+        }
+        self.checks.configure(now, &watched.checks, &mut self.actions);
+        self.watched = watched;
+    }
+
+    fn act(&mut self, board: &Board) {
+        let mut facts = Vec::new();
+        for action in std::mem::take(&mut self.actions) {
+            match action {
+                Action::Start { runner, check, config } => self.start(runner, &check, &config),
+                Action::Run(runner) => {
+                    if let Some(task) = self.tasks.get(&runner) {
+                        task.run.notify_one();
+                    }
+                }
+                Action::End(runner) => drop(self.tasks.remove(&runner)),
+                Action::Tell(fact) => facts.push(fact),
+            }
+        }
+        board.put(facts);
+    }
+
+    fn start(&mut self, runner: RunnerId, check: &str, config: &CheckConfig) {
+        let Some(shared) = &self.shared else { return };
+        let mut probe = Runner::new(check, config, shared);
+        let run = Rc::new(Notify::new());
+        let (asked, outcomes) = (Rc::clone(&run), self.outcomes.clone());
+        let task = spawn_local(async move {
+            loop {
+                let found = tokio::select! {
+                    () = asked.notified() => Found { runner, asked: true, outcome: probe.run().await },
+                    outcome = probe.changed() => Found { runner, asked: false, outcome },
+                };
+                if outcomes.send(found).await.is_err() {
+                    return;
+                }
+            }
+        });
+        self.tasks.insert(runner, Task { run, task: task.abort_handle() });
+    }
+}
