@@ -13,8 +13,6 @@ use failover::config::{self, Config, Diagnostics, Loaded, Purpose, Secret, Secre
 
 #[path = "config/documents.rs"]
 mod documents;
-#[path = "config/gate.rs"]
-mod gate;
 #[path = "config/schema.rs"]
 mod schema;
 #[path = "config/validator.rs"]
@@ -57,7 +55,7 @@ fn secret(path: &str) -> Result<Secret, SecretProblem> {
 fn read(path: &Path) -> Result<Loaded, Diagnostics> {
     let text = fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_string_lossy();
-    config::parse_all(&text, &name, &mut secret)
+    config::parse_with(&text, &name, &mut secret)
 }
 
 #[test]
@@ -133,7 +131,9 @@ fn every_code_occurs_in_a_case_or_is_about_files() {
 }
 
 fn whole(text: &str) -> Config {
-    config::parse_all(text, "test.toml", &mut secret).unwrap_or_else(|e| panic!("{}", e.render(false))).config
+    config::parse_with(text, "test.toml", &mut secret)
+        .unwrap_or_else(|e| panic!("{}", e.render(false)))
+        .config
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_damaged_configuration_gets_an_answer() {
             let after = &text[at + c.len_utf8()..];
             let doubled = format!("{}{c}{c}{after}", &text[..at]);
             for damaged in [text[..at].to_owned(), format!("{}{after}", &text[..at]), doubled] {
-                let diagnostics = match config::parse_all(&damaged, "test.toml", &mut secret) {
+                let diagnostics = match config::parse_with(&damaged, "test.toml", &mut secret) {
                     Ok(loaded) => loaded.warnings,
                     Err(diagnostics) => diagnostics,
                 };

@@ -53,12 +53,10 @@ fn translate(name: &str, text: &str) -> Result<Imported, Diagnostics> {
     import(text, &format!("{name}.conf"), &options, &mut bring)
 }
 
-/// What `config::parse` says against a translation: nothing but that parts of it are for a later version.
+/// What `config::parse` says against a translation: nothing.
 fn complaints(text: &str) -> Vec<String> {
     let Err(diagnostics) = config::parse(text, "failover.toml") else { return Vec::new() };
-    let not_yet = |code: Code| code == Code::NotYet;
-    let serious =
-        |one: &&config::diagnostic::Diagnostic| one.severity == Severity::Error && !not_yet(one.code);
+    let serious = |one: &&config::diagnostic::Diagnostic| one.severity == Severity::Error;
     diagnostics.list().iter().filter(serious).map(|one| format!("{}: {}", one.code, one.message)).collect()
 }
 

@@ -58,11 +58,11 @@ pub(crate) fn config(data: &[u8]) -> bool {
 /// Also what this version only reads: what is legal is shown, and what is shown is as legal.
 fn everything(text: &str) {
     let layers = [Layer::file("all.toml", text)];
-    match config::parse_all(text, "all.toml", &mut secret) {
+    match config::parse_with(text, "all.toml", &mut secret) {
         Err(diagnostics) => told(&diagnostics, &layers),
         Ok(loaded) => {
             told(&loaded.warnings, &layers);
-            let again = config::parse_all(&loaded.show(), "shown", &mut secret);
+            let again = config::parse_with(&loaded.show(), "shown", &mut secret);
             let again =
                 again.unwrap_or_else(|e| panic!("what is shown is legal: {}", e.render(false))).config;
             assert_eq!(again.checks.len(), loaded.config.checks.len());

@@ -68,6 +68,7 @@ impl Agent {
         }
         self.index();
         self.regroup(now, &config.groups);
+        self.group_configs = config.groups;
         self.watch(config.checks, script_user, out);
         self.stand_all(now, &altered, out);
         self.timers.reset(self.instances.len());

@@ -10,7 +10,7 @@ use super::instance::Instance;
 use super::message::{Entered, Output, Whose};
 use super::report::{Around, Report};
 use super::snapshot::{InstanceStatus, TrackStatus, VrState};
-use crate::config::model::{Initial, Track};
+use crate::config::model::{Initial, InstanceConfig, Track};
 use crate::health::check::Fact;
 use crate::health::standing::{self, Verdict, View};
 use crate::time::Instant;
@@ -141,9 +141,9 @@ impl Agent {
     }
 
     /// Why an instance is unfit, in words.
-    pub(super) fn unfit(&self, instance: &Instance) -> Option<String> {
+    pub(super) fn unfit(&self, config: &InstanceConfig) -> Option<String> {
         let unfits = |(name, track): &(&String, &Track)| standing::unfits(**track, self.view(name));
-        let (name, _) = instance.config.track.iter().find(unfits)?;
+        let (name, _) = config.track.iter().find(unfits)?;
         let judged = self.checks.get(name)?;
         Some(match judged.view.verdict {
             Verdict::Unknown => format!("check {name} was failing when last known"),

@@ -55,6 +55,7 @@ use sockets::Sockets;
 use timers::Timers;
 use world::{Event as WorldEvent, World};
 
+use crate::config::model::GroupConfig;
 use crate::net::LinkName;
 use crate::time::Instant;
 use crate::vrrp::router::{Action, Event};
@@ -89,6 +90,8 @@ pub struct Agent {
     interfaces: BTreeSet<LinkName>,
     /// Groups, by the number that [`Instance::group`] has.
     groups: Vec<Group>,
+    /// The same as they are configured.
+    group_configs: BTreeMap<String, GroupConfig>,
     /// What each configured check says.
     checks: BTreeMap<String, Judged>,
     /// What the checks were last asked to be.
@@ -127,6 +130,7 @@ impl Agent {
             virtual_addresses: BTreeSet::new(),
             interfaces: BTreeSet::new(),
             groups: Vec::new(),
+            group_configs: BTreeMap::new(),
             checks: BTreeMap::new(),
             watched: Arc::default(),
             counters: AgentCounters::default(),

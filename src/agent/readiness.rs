@@ -24,7 +24,19 @@ use crate::vrrp::router::{Event, State};
 pub(super) const IPV6_LEAST_MTU: u32 = 1280;
 
 /// Why an instance cannot take part: still waiting for something of ours (INIT), or something is wrong (FAULT).
-type NotReady = (VrState, String);
+pub(super) type NotReady = (VrState, String);
+
+/// What the first of a group that is in `state` means for the others.
+pub(super) fn first_unready<'n, K: Copy, T>(
+    all: &[(K, Result<T, NotReady>)],
+    state: VrState,
+    name: impl Fn(K) -> &'n str,
+) -> Option<NotReady> {
+    all.iter().find_map(|(who, readiness)| match readiness {
+        Err((is, reason)) if *is == state => Some((state, format!("{} of its group: {reason}", name(*who)))),
+        Err(_) | Ok(_) => None,
+    })
+}
 
 impl Agent {
     /// A dump came in: everything is compared with it.
@@ -244,21 +256,16 @@ impl Agent {
         numbers.into_iter().filter_map(members).collect()
     }
 
-    /// Whether these, which move together, can take part: none can if one cannot.
+    /// Whether these, which move together, can take part: none can while one cannot, and none starts while one has yet to.
     fn readiness_together(&self, members: &[usize]) -> Vec<(usize, Result<Place, NotReady>)> {
         let own = |number: &usize| Some((*number, self.readiness_of(self.instances.get(*number)?)));
         let mut all: Vec<(usize, Result<Place, NotReady>)> = members.iter().filter_map(own).collect();
-        let unready = |state: VrState| {
-            let found = all.iter().find_map(|(number, readiness)| match readiness {
-                Err((is, reason)) if *is == state => Some((*number, reason)),
-                Err(_) | Ok(_) => None,
-            });
-            let (number, reason) = found?;
-            let name = self.instances.get(number).map_or("", |instance| &instance.subject.name);
-            Some((state, format!("{name} of its group: {reason}")))
-        };
-        if let Some(because) = unready(VrState::Fault).or_else(|| unready(VrState::Init)) {
-            for (_, readiness) in all.iter_mut().filter(|(_, readiness)| readiness.is_ok()) {
+        let name = |number: usize| self.instances.get(number).map_or("", |instance| &instance.subject.name);
+        let fault = first_unready(&all, VrState::Fault, name);
+        let waiting = first_unready(&all, VrState::Init, name);
+        for (number, readiness) in all.iter_mut().filter(|(_, readiness)| readiness.is_ok()) {
+            let runs = self.instances.get(*number).is_some_and(|i| i.router.state() != State::Init);
+            if let Some(because) = fault.as_ref().or(waiting.as_ref().filter(|_| !runs)) {
                 *readiness = Err(because.clone());
             }
         }
@@ -327,7 +334,7 @@ impl Agent {
     fn readiness_of(&self, instance: &Instance) -> Result<Place, NotReady> {
         let held_off = instance.hold_off.as_ref().map(|(_, reason)| reason);
         let place = self.readiness(&instance.config, held_off, &self.virtual_addresses)?;
-        match self.unfit(instance) {
+        match self.unfit(&instance.config) {
             Some(reason) => Err((VrState::Fault, reason)),
             None => Ok(place),
         }

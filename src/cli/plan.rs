@@ -102,6 +102,14 @@ fn in_words(plan: &Outlook, nothing: &str, paint: Paint) -> String {
     for instance in plan.instances.iter().filter(told) {
         text.push_str(&one(instance, paint));
     }
+    for (what, others) in [("check", &plan.checks), ("group", &plan.groups)] {
+        for other in others.iter().filter(|other| other.action != "kept") {
+            let _ = writeln!(text, "{what} {}: {}", other.name, other.action);
+            for change in &other.changes {
+                let _ = writeln!(text, "  {} {}", change.key, change.change);
+            }
+        }
+    }
     let _ = writeln!(text, "{}", plan.summary);
     text
 }
@@ -153,6 +161,7 @@ mod tests {
                 instance("mail", "added", None, "starts"),
                 web,
             ],
+            ..Outlook::default()
         };
         assert_eq!(
             in_words(&plan, "", Paint::new(false)),

@@ -9,7 +9,6 @@
 //! | each table: known keys, types, ranges | `reader`, `instance`, `address`, `auth`, `hooks`, `group`, `health`, `named` |
 //! | strings with an inner form, mistakes at their very part | `formats`, `size` |
 //! | what keys must be to each other, and instances, checks and groups to one another | `check` |
-//! | what is read and not done yet: an error | `not_yet` |
 //! | the legal values | [`model`] |
 //! | the effective configuration with its origins | `show` |
 //! | what changes from one configuration to another | [`plan`] |
@@ -37,7 +36,6 @@ mod layers;
 mod load;
 pub mod model;
 mod named;
-mod not_yet;
 mod parse;
 pub mod plan;
 mod reader;
@@ -54,5 +52,5 @@ pub use diagnostic::Diagnostics;
 pub use layers::Layer;
 pub use load::{LONGEST_FILE, Purpose, Surroundings, load, load_in, read_text};
 pub use model::Config;
-pub use parse::{Loaded, parse, parse_all, parse_layers, parse_with};
+pub use parse::{Loaded, parse, parse_layers, parse_with};
 pub use schema::schema;

@@ -15,7 +15,6 @@ use super::keys::{self, Key};
 use super::layers::{self, Layer};
 use super::model::{AgentConfig, Config, UserName};
 use super::named::{self, CHECKS, GROUPS, INSTANCES};
-use super::not_yet::not_yet;
 use super::reader::{self, Table};
 use super::tree::{Entries, Entry, Node, Value};
 
@@ -36,28 +35,21 @@ pub fn parse(text: &str, name: &str) -> Result<Loaded, Diagnostics> {
     parse_with(text, name, &mut unreadable)
 }
 
-/// Reads `text`, which messages call `name`; `read_secret` brings the content of password files. What this version does
-/// not do yet is an error.
+/// Reads `text`, which messages call `name`; `read_secret` brings the content of password files.
 pub fn parse_with(text: &str, name: &str, read_secret: ReadSecret<'_>) -> Result<Loaded, Diagnostics> {
     parse_layers(&[Layer::file(name, text)], read_secret)
 }
 
 /// Reads `layers`, each over those before it; `read_secret` brings the content of password files.
 pub fn parse_layers(layers: &[Layer], read_secret: ReadSecret<'_>) -> Result<Loaded, Diagnostics> {
-    parse_into(sources_of(layers), layers, read_secret, not_yet)
-}
-
-/// The same for one text and all that can be read, whether this version does it or not.
-pub fn parse_all(text: &str, name: &str, read_secret: ReadSecret<'_>) -> Result<Loaded, Diagnostics> {
-    let layers = [Layer::file(name, text)];
-    parse_into(sources_of(&layers), &layers, read_secret, |_, _| {})
+    parse_into(sources_of(layers), layers, read_secret)
 }
 
 /// The same for another part of the program, which wants every diagnostic, however many.
 pub(super) fn parse_keeping_all(text: &str) -> Result<Loaded, Diagnostics> {
     let mut unreadable = |_: &str| Err::<Secret, _>(SecretProblem::new("no file can be read here"));
     let layers = [Layer::file("", text)];
-    parse_into(sources_of(&layers).keep_all(), &layers, &mut unreadable, not_yet)
+    parse_into(sources_of(&layers).keep_all(), &layers, &mut unreadable)
 }
 
 fn sources_of(layers: &[Layer]) -> Diagnostics {
@@ -69,7 +61,6 @@ fn parse_into(
     mut problems: Diagnostics,
     layers: &[Layer],
     read_secret: ReadSecret<'_>,
-    gate: fn(&Entries, &mut Diagnostics),
 ) -> Result<Loaded, Diagnostics> {
     let mut roots = Vec::new();
     for (number, layer) in layers.iter().enumerate() {
@@ -82,9 +73,7 @@ fn parse_into(
     }
     let root = layers::merge(&roots);
     let config = if problems.errors() == 0 {
-        let config = read(&root, read_secret, &mut problems);
-        gate(&root, &mut problems);
-        config
+        read(&root, read_secret, &mut problems)
     } else {
         // Half a tree would bring errors about what is only missing from it.
         Config::default()

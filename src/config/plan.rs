@@ -3,6 +3,8 @@
 //! Owns: which keys can change while an instance goes on, and which make it start anew; the words for each change. `plan`
 //! shows what the agent applies, since both come from here. Never: knows the state of an instance. Cannot fail.
 
+mod around;
+
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
@@ -13,6 +15,8 @@ use super::model::{
 };
 use super::reader::say;
 use crate::net::LinkName;
+
+pub use around::{checks, groups};
 
 /// Most items of a list that a change names.
 const NAMED: usize = 8;
@@ -278,7 +282,7 @@ mod tests {
     fn plan(old: &str, new: &str) -> Vec<(String, String)> {
         let mut secret = |_: &str| Err(config::SecretProblem::new("none here"));
         let mut read = |text: &str| {
-            let loaded = config::parse_all(text, "test", &mut secret);
+            let loaded = config::parse_with(text, "test", &mut secret);
             loaded.unwrap_or_else(|e| panic!("{}", e.render(false))).config
         };
         let (old, new) = (read(old), read(new));

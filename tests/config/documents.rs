@@ -34,7 +34,7 @@ fn manual() -> String {
 }
 
 fn parse(text: &str) -> Result<Loaded, Diagnostics> {
-    config::parse_all(text, "test.toml", &mut secret)
+    config::parse_with(text, "test.toml", &mut secret)
 }
 
 fn assert_fine(what: &str, text: &str) {

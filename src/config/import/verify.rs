@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use super::document::{Document, Entry, Item, Value};
 use super::render::{Rendered, Unit, render};
 use super::tree::Statement;
-use crate::config::code::Code;
 use crate::config::diagnostic::{Diagnostics, Severity};
 use crate::config::parse::parse_keeping_all;
 
@@ -49,7 +48,7 @@ fn refused(problems: &Diagnostics, rendered: &Rendered) -> BTreeMap<Unit, String
         std::iter::once(0).chain(rendered.text.match_indices('\n').map(|(at, _)| at + 1)).collect();
     let mut refused = BTreeMap::new();
     for problem in problems.list() {
-        if problem.severity == Severity::Warning || problem.code == Code::NotYet {
+        if problem.severity == Severity::Warning {
             continue;
         }
         let at = problem.place.as_ref().map_or(0, |place| place.span.start);

@@ -36,7 +36,7 @@ const ROWS: &[Row] = &[
     (Root, &["interface_up_down_delays"], None, Without, "links have no delays to set; a check of the link has `rise` and `fall`"),
     (Root, &["net_namespace", "net_namespace_ipvs", "namespace_with_ipsets"], None, Without, "start failover in the namespace instead: ip netns exec, or NetworkNamespacePath= of systemd"),
     (Root, &["instance", "use_pid_dir"], None, Without, "several agents on one host have a --runtime-dir each"),
-    (Root, &["child_wait_time"], None, Without, "there are no child processes to wait for; a stop ends within two seconds"),
+    (Root, &["child_wait_time"], None, Without, "commands have a time limit each, `timeout` of `notify` and of a check; a stop waits ten seconds for them at most"),
 
     (Global, &["notification_email", "notification_email_from", "smtp_server", "smtp_helo_name", "smtp_connect_timeout", "smtp_alert", "smtp_alert_vrrp", "smtp_alert_checker", "no_email_faults", "no_checker_emails"], None, Without, "failover sends no mail; a notify command can, and monitoring can read the journal"),
     (Global, &["checker_log_all_failures", "rs_init_notifies", "lvs_sync_daemon", "lvs_timeouts", "lvs_flush", "lvs_flush_on_stop", "lvs_flush_onstop", "lvs_notify_fifo", "lvs_notify_fifo_script", "lvs_process_name", "checker_process_name", "nftables_ipvs", "nftables_ipvs_priority", "nftables_ipvs_start_fwmark", "checker_priority", "checker_no_swap", "checker_rt_priority", "checker_cpu_affinity", "checker_rlimit_rttime", "checker_rlimit_rtime", "lvs_netlink_cmd_rcv_bufs", "lvs_netlink_cmd_rcv_bufs_force", "lvs_netlink_monitor_rcv_bufs", "lvs_netlink_monitor_rcv_bufs_force"], None, Without, "load balancing (LVS) is no part of failover"),
