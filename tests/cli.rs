@@ -306,7 +306,11 @@ fn status_shows_what_the_agent_says() {
 
     let unknown = ask(&["nobody"]);
     assert_eq!((code(&unknown), out(&unknown).as_str()), (1, ""));
-    assert!(err(&unknown).contains("no instance or check `nobody`; it has `mail`, `web`"), "{}", err(&unknown));
+    assert!(
+        err(&unknown).contains("no instance or check `nobody`; it has `mail`, `web`"),
+        "{}",
+        err(&unknown)
+    );
 }
 
 #[test]

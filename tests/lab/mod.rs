@@ -65,6 +65,26 @@ impl Lab {
         Lab { a: host("a", 1), b: host("b", 2), client: host("client", 9), wire, switch, directory }
     }
 
+    /// A second network of hosts `a` and `b`: `link` of each, on a bridge of its own.
+    pub(crate) fn second_network(&self, link: &str) {
+        self.switch.sh("ip link add br1 type bridge mcast_snooping 0");
+        self.switch.sh("ip link set br1 up");
+        for host in [&self.a, &self.b] {
+            let port = format!("{link}-{}", host.name);
+            self.switch
+                .sh(&format!("ip link add {port} type veth peer name {link} netns {}", host.space.path()));
+            self.switch.sh(&format!("ip link set {port} master br1 up"));
+            host.space.sh(&format!("ip link set {link} up"));
+        }
+    }
+
+    /// Pulls the cable of `host` in the second network, or puts it back.
+    pub(crate) fn second_cable(&self, host: &Host, link: &str, there: bool) {
+        println!("{} of {}: {}", link, host.name, if there { "plugged in" } else { "pulled out" });
+        let state = if there { "up" } else { "down" };
+        self.switch.sh(&format!("ip link set {link}-{} {state}", host.name));
+    }
+
     /// One more host; `number` is the last part of its addresses.
     pub(crate) fn add(&self, name: &str, number: u8) -> Host {
         Host::new(name, number, &self.switch, &self.wire, &self.directory.0)
