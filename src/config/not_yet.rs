@@ -9,10 +9,9 @@ use super::diagnostic::{Diagnostic, Diagnostics, Place};
 use super::tree::{Entries, Entry, Value};
 
 /// Tables of named things that the agent does not do: `(key, what they are)`.
-const TABLES: [(&str, &str); 2] = [("check", "run checks"), ("group", "move instances together")];
+const TABLES: [(&str, &str); 1] = [("group", "move instances together")];
 /// Keys of an instance that the agent does not act upon.
-const OF_AN_INSTANCE: [(&str, &str); 3] =
-    [("track", "run checks"), ("notify", "run commands"), ("units", "start units")];
+const OF_AN_INSTANCE: [(&str, &str); 2] = [("notify", "run commands"), ("units", "start units")];
 
 /// One error for each use in the configuration `root`.
 pub(super) fn not_yet(root: &Entries, problems: &mut Diagnostics) {
