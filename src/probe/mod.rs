@@ -124,12 +124,4 @@ impl Kind {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn limits_are_said_as_people_write_them() {
-        let texts = [10, 999, 1000, 1500, 60_000].map(|limit| span(Duration::from_millis(limit)));
-        assert_eq!(texts, ["10 ms", "999 ms", "1 s", "1.5 s", "60 s"]);
-    }
-}
+mod tests;

@@ -75,7 +75,7 @@ impl Ping {
         trace.enter("reply");
         loop {
             if run.sent < count {
-                run.send(&wire);
+                run.send(&wire).await;
             }
             let all_sent = run.sent == count;
             let verdict = run.verdict(&wire, trace, count, wanted);
@@ -111,6 +111,7 @@ impl Run {
         loop {
             let replies = self.replies();
             if replies >= wanted {
+                trace.close(&format!("{replies} of {count} came, {wanted} wanted"));
                 let plural = if replies == 1 { "y" } else { "ies" };
                 return Ok(format!("{replies} repl{plural}"));
             }
@@ -122,10 +123,10 @@ impl Run {
         }
     }
 
-    fn send(&mut self, wire: &Wire) {
+    async fn send(&mut self, wire: &Wire) {
         let packet = request(wire.v4, self.token, self.sent);
         self.sent += 1;
-        if let Err(error) = wire.socket.try_send(&packet) {
+        if let Err(error) = wire.socket.send(&packet).await {
             self.lose(&error);
         }
     }
@@ -253,4 +254,63 @@ fn checksum(bytes: &[u8]) -> u16 {
         sum = (sum & 0xffff) + (sum >> 16);
     }
     !u16::try_from(sum).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wire(raw: bool, v4: bool) -> (tokio::runtime::Runtime, Wire) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let socket = runtime.block_on(async { UdpSocket::from_std(socket).unwrap() });
+        (runtime, Wire { socket, raw, v4 })
+    }
+
+    #[test]
+    fn requests_are_as_the_rfcs_have_them() {
+        let packet = request(true, 0x0102_0304_0506_0708, 0x0a0b);
+        assert_eq!(checksum(&packet), 0, "the sum over a packet with its checksum");
+        assert_eq!(packet[..2], [8, 0]);
+        assert_eq!(packet[4..16], [7, 8, 0x0a, 0x0b, 1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(request(false, 1, 0)[..4], [128, 0, 0, 0]);
+    }
+
+    #[test]
+    fn only_the_reply_to_our_own_request_counts() {
+        for (v4, kind) in [(true, 0), (false, 129)] {
+            let (_runtime, wire) = wire(true, v4);
+            let mut good = request(v4, 77, 3);
+            good[0] = kind;
+            assert_eq!(reply(&wire, &good, 77), Some(3));
+            assert_eq!(reply(&wire, &good, 78), None, "another token");
+            assert_eq!(
+                reply(&wire, &request(v4, 77, 3), 77),
+                None,
+                "our own request, as a raw socket on lo hears it"
+            );
+            for at in [1, 4, 5, 15] {
+                let mut bad = good;
+                bad[at] ^= 1;
+                assert_eq!(reply(&wire, &bad, 77), None, "byte {at}");
+            }
+            for length in 0..good.len() {
+                assert_eq!(reply(&wire, &good[..length], 77), None, "{length} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_raw_packet_loses_its_header_and_no_packet_is_too_short() {
+        let (_runtime, raw) = wire(true, true);
+        let mut packet = vec![0x46];
+        packet.extend([0; 23]);
+        packet.extend([9, 9]);
+        assert_eq!(raw.message(&packet), Some(&[9, 9][..]));
+        assert_eq!(raw.message(&[]), None);
+        assert_eq!(raw.message(&[0x4f, 0]), None);
+        let (_runtime, datagram) = wire(false, true);
+        assert_eq!(datagram.message(&[1, 2]), Some(&[1, 2][..]));
+    }
 }

@@ -21,8 +21,8 @@ use crate::probe::net::stream::{Stream, broken};
 use crate::probe::net::{Needle, Trouble, is_of_tls, shown};
 use crate::probe::trace::Trace;
 
-/// Most bytes of the head of an answer.
-const LARGEST_HEAD: usize = 64 << 10;
+/// Most bytes of the head of an answer. A head that comes byte by byte is parsed again and again, so this bounds work too.
+const LARGEST_HEAD: usize = 32 << 10;
 /// Most headers of an answer.
 const MOST_HEADERS: usize = 200;
 
