@@ -12,6 +12,7 @@ mod demo;
 mod import;
 mod output;
 mod plan;
+mod probe;
 mod run;
 mod schema;
 mod status;
@@ -45,6 +46,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Reload(plan::ReloadArgs),
     Status(status::StatusArgs),
+    Probe(probe::ProbeArgs),
     Import(import::ImportArgs),
     Demo(demo::DemoArgs),
     Schema(schema::SchemaArgs),
@@ -139,6 +141,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::plan(args),
         Command::Reload(args) => plan::reload(args),
         Command::Status(args) => status::run(args),
+        Command::Probe(args) => probe::run(args),
         Command::Import(args) => import::run(args),
         Command::Demo(args) => demo::run(args),
         Command::Schema(args) => schema::run(args),

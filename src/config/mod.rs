@@ -53,4 +53,5 @@ pub use layers::Layer;
 pub use load::{LONGEST_FILE, Purpose, Surroundings, load, load_in, read_text};
 pub use model::Config;
 pub use parse::{Loaded, parse, parse_layers, parse_with};
+pub use reader::closest;
 pub use schema::schema;

@@ -405,7 +405,8 @@ pub(super) fn meant<'w>(
 }
 
 /// The one of `known` that is most like `word`, if it is like it at all.
-pub(super) fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+#[must_use]
+pub fn closest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     // What is longer than any name is like none, and takes long to compare.
     if word.len() > 128 {
         return None;

@@ -7,6 +7,7 @@
 mod file;
 mod http;
 mod interface;
+mod net;
 mod ping;
 mod process;
 mod script;
@@ -22,11 +23,15 @@ use crate::health::outcome::Outcome;
 use crate::os::clock;
 use trace::Trace;
 
+pub use net::Net;
+
 /// What all probes share.
 #[derive(Debug)]
 pub struct Shared {
     /// Who runs scripts that name nobody (`script_user`).
     pub script_user: UserName,
+    /// Lookups under way and the system's certificate authorities.
+    pub net: Net,
 }
 
 /// One check's probe: what it keeps from run to run.
@@ -39,8 +44,8 @@ pub struct Runner {
 #[derive(Debug)]
 enum Kind {
     Systemd(systemd::Systemd),
-    Http(http::Http),
-    Tcp(tcp::Tcp),
+    Http(Box<http::Http>),
+    Tcp(Box<tcp::Tcp>),
     Script(script::Script),
     Interface(interface::Interface),
     File(file::File),
@@ -54,13 +59,13 @@ impl Runner {
     pub fn new(name: &str, check: &CheckConfig, shared: &Rc<Shared>) -> Self {
         let kind = match &check.probe {
             Probe::Systemd(probe) => Kind::Systemd(systemd::Systemd::new(probe, shared)),
-            Probe::Http(probe) => Kind::Http(http::Http::new(probe, shared)),
-            Probe::Tcp(probe) => Kind::Tcp(tcp::Tcp::new(probe, shared)),
+            Probe::Http(probe) => Kind::Http(Box::new(http::Http::new(probe, check.timeout, shared))),
+            Probe::Tcp(probe) => Kind::Tcp(Box::new(tcp::Tcp::new(probe, check.timeout, shared))),
             Probe::Script(probe) => Kind::Script(script::Script::new(name, probe, check.timeout, shared)),
             Probe::Interface(link) => Kind::Interface(interface::Interface::new(link, shared)),
             Probe::File(probe) => Kind::File(file::File::new(probe)),
             Probe::Process(probe) => Kind::Process(process::Process::new(probe)),
-            Probe::Ping(probe) => Kind::Ping(ping::Ping::new(probe)),
+            Probe::Ping(probe) => Kind::Ping(ping::Ping::new(probe, check.timeout)),
         };
         Runner { kind, limit: check.timeout }
     }
@@ -73,7 +78,7 @@ impl Runner {
         let took = clock::now().since(began);
         let outcome = looked.unwrap_or_else(|_| {
             let doing = trace.open().map(|step| format!(" ({step})")).unwrap_or_default();
-            Outcome::failed(format!("no answer within {:?}{doing}", self.limit))
+            Outcome::failed(format!("no answer within {}{doing}", span(self.limit)))
         });
         Outcome { took, phases: trace.finish(), ..outcome }
     }
@@ -91,6 +96,18 @@ impl Runner {
     }
 }
 
+/// A time limit as people write it: whole seconds or milliseconds, else seconds with a fraction.
+fn span(limit: Duration) -> String {
+    let milliseconds = limit.as_millis();
+    if milliseconds.is_multiple_of(1000) {
+        format!("{} s", limit.as_secs())
+    } else if milliseconds < 1000 {
+        format!("{milliseconds} ms")
+    } else {
+        format!("{} s", f64::from(u32::try_from(milliseconds).unwrap_or(u32::MAX)) / 1000.0)
+    }
+}
+
 impl Kind {
     async fn run(&mut self, trace: &Trace) -> Outcome {
         match self {
@@ -105,3 +122,6 @@ impl Kind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

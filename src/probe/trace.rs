@@ -14,11 +14,12 @@ pub(super) struct Trace(RefCell<State>);
 struct State {
     done: Vec<Phase>,
     open: Option<(&'static str, Instant)>,
+    note: String,
 }
 
 impl Trace {
     pub(super) fn new() -> Self {
-        Trace(RefCell::new(State { done: Vec::new(), open: None }))
+        Trace(RefCell::new(State { done: Vec::new(), open: None, note: String::new() }))
     }
 
     /// Begins a step, ending the one before.
@@ -27,18 +28,28 @@ impl Trace {
         self.0.borrow_mut().open = Some((name, clock::now()));
     }
 
+    /// Says how far the open step is, in a few words: for a time limit that ends it, and for a step that is closed without
+    /// words of its own.
+    pub(super) fn note(&self, text: String) {
+        self.0.borrow_mut().note = text;
+    }
+
     /// Ends the open step; `text` says what came of it, in a few words.
     pub(super) fn close(&self, text: &str) {
         let mut state = self.0.borrow_mut();
+        let note = std::mem::take(&mut state.note);
         if let Some((name, since)) = state.open.take() {
             let took = clock::now().since(since);
-            state.done.push(Phase { name: name.to_owned(), text: text.to_owned(), took });
+            let text = if text.is_empty() { note } else { text.to_owned() };
+            state.done.push(Phase { name: name.to_owned(), text, took });
         }
     }
 
-    /// The step that is open.
-    pub(super) fn open(&self) -> Option<&'static str> {
-        self.0.borrow().open.map(|(name, _)| name)
+    /// The step that is open, and how far it is.
+    pub(super) fn open(&self) -> Option<String> {
+        let state = self.0.borrow();
+        let (name, _) = state.open?;
+        Some(if state.note.is_empty() { name.to_owned() } else { format!("{name}: {}", state.note) })
     }
 
     /// Every step; the open one ends here.
