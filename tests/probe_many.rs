@@ -75,8 +75,8 @@ fn runners(text: &str) -> BTreeMap<String, Runner> {
     let mut none = |_: &str| Err(config::SecretProblem::new("none"));
     let instance =
         "[instance.web]\ninterface = \"eth0\"\nvirtual_router_id = 51\naddresses = [\"192.0.2.100/24\"]\n";
-    let checks = config::parse_all(&format!("{text}\n{instance}"), "test", &mut none).unwrap().config.checks;
-    let shared = Rc::new(Shared { script_user: config::model::UserName::default(), net: Net::default() });
+    let checks = config::parse_with(&format!("{text}\n{instance}"), "test", &mut none).unwrap().config.checks;
+    let shared = Rc::new(Shared::new(config::model::UserName::default()));
     checks.iter().map(|(name, check)| (name.clone(), Runner::new(name, check, &shared))).collect()
 }
 

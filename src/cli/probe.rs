@@ -18,7 +18,7 @@ use super::{DEFAULT_CONFIG, Exit, Failure, output};
 use crate::config::model::Config;
 use crate::config::{self, Purpose};
 use crate::health::outcome::{Finding, Outcome};
-use crate::probe::{Net, Runner, Shared};
+use crate::probe::{Runner, Shared};
 
 /// Most names of checks in a complaint.
 const MOST_NAMES: usize = 20;
@@ -73,7 +73,7 @@ pub(super) fn run(args: &ProbeArgs) -> Result<Exit, Failure> {
     let runtime = Builder::new_current_thread().enable_all().max_blocking_threads(THREADS).build();
     let runtime = runtime.map_err(|error| Failure::new(format!("cannot start a runtime: {error}")))?;
     let outcome = LocalSet::new().block_on(&runtime, async {
-        let shared = Shared { script_user: config.agent.script_user.clone(), net: Net::default() };
+        let shared = Shared::new(config.agent.script_user.clone());
         Runner::new(&args.check, check, &Rc::new(shared)).run().await
     });
     // What is stuck, such as the reading of a file, is not waited for.

@@ -1,1 +1,4 @@
-//! Hooks: what is run when an instance or a group enters a state: commands and units.
+//! What is run for the states of instances and groups. Decides nothing about them: it is told, and does.
+
+pub mod notify;
+pub mod queue;

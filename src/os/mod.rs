@@ -3,6 +3,7 @@
 //! Owns every system call that the engine and its helpers make, turned into values of `time` and `net` and of this
 //! module. Decides nothing about VRRP. Fails with an [`OsError`] that says what was tried and what the kernel said.
 
+pub mod child;
 pub mod clock;
 pub mod filter;
 pub mod frame;
@@ -14,8 +15,12 @@ pub mod signal;
 pub mod socket;
 mod sys;
 pub mod timer;
+pub mod trust;
+pub mod user;
 
 use std::io;
+
+pub use sys::Readable;
 
 /// The kernel refused something.
 #[derive(Debug, thiserror::Error)]

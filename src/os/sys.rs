@@ -3,13 +3,17 @@
 //! Each function is safe to call with any argument; what the kernel refuses comes back as its `errno`.
 #![expect(unsafe_code, reason = "the one place where it is allowed")]
 
-use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd};
-use std::ptr;
+use std::ffi::{CStr, CString, c_char};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::{io, mem, ptr};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{LinkAddr, SockaddrLike};
+use tokio::io::Interest;
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 use crate::net::{LinkIndex, MacAddr};
 
@@ -55,6 +59,222 @@ pub(super) fn trim_memory() {
     unsafe {
         libc::malloc_trim(0);
     }
+}
+
+/// A descriptor that can be read from once the process has ended; closed at exec.
+pub(super) fn pidfd_open(pid: i32) -> nix::Result<OwnedFd> {
+    // SAFETY: two numbers go in, and no memory is touched.
+    let result = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, libc::PIDFD_NONBLOCK) };
+    let fd = i32::try_from(Errno::result(result)?).map_err(|_| Errno::EBADF)?;
+    // SAFETY: the kernel has just made this descriptor for us, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// A descriptor whose readiness a task can wait for.
+#[derive(Debug)]
+pub struct Readable(AsyncFd<OwnedFd>);
+
+impl Readable {
+    /// Takes a descriptor that can be polled. Must be called inside of a runtime.
+    pub fn new(fd: OwnedFd) -> io::Result<Self> {
+        // SAFETY: the descriptor is open and owned, and nobody can exchange it: the field is private to this file, which
+        // hands it out to nobody.
+        Ok(Readable(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? }))
+    }
+
+    /// Waits until something can be read, or until there never will be. Stays so until the guard is told to clear it.
+    pub async fn ready(&self) -> io::Result<AsyncFdReadyGuard<'_, OwnedFd>> {
+        self.0.readable().await
+    }
+}
+
+/// A list of strings as the kernel takes it: their addresses, and a null at the end.
+struct Strings {
+    addresses: Vec<*const c_char>,
+    /// What they point to. The bytes of a `CString` do not move with it.
+    _owned: Vec<CString>,
+}
+
+// SAFETY: the addresses are of bytes that this value owns, which nothing changes.
+unsafe impl Send for Strings {}
+// SAFETY: as above.
+unsafe impl Sync for Strings {}
+
+impl Strings {
+    fn new(owned: Vec<CString>) -> Self {
+        let addresses = owned.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect();
+        Strings { addresses, _owned: owned }
+    }
+
+    fn start(&self) -> *const *const c_char {
+        self.addresses.as_ptr()
+    }
+}
+
+/// The step at which a child could not become the program; in the error of [`launch`] above the twelve bits of `errno`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// To have a session of its own.
+    Session,
+    /// To take the groups of the user.
+    Groups,
+    /// To take the user.
+    User,
+    /// To give up the capabilities.
+    Capabilities,
+    /// To give up gaining any.
+    NewPrivileges,
+    /// To execute the program.
+    Program,
+}
+
+impl Step {
+    const ALL: [Step; 6] =
+        [Step::Session, Step::Groups, Step::User, Step::Capabilities, Step::NewPrivileges, Step::Program];
+    const SHIFT: u32 = 12;
+
+    fn number(self) -> i32 {
+        match self {
+            Step::Session => 1,
+            Step::Groups => 2,
+            Step::User => 3,
+            Step::Capabilities => 4,
+            Step::NewPrivileges => 5,
+            Step::Program => 6,
+        }
+    }
+
+    fn failed(self) -> io::Error {
+        io::Error::from_raw_os_error(self.number() << Self::SHIFT | Errno::last_raw())
+    }
+
+    /// The step and the `errno` of an error of starting; none for one of before the fork.
+    pub(super) fn of(error: &io::Error) -> Option<(Self, Errno)> {
+        let code = error.raw_os_error()?;
+        let step = Self::ALL.into_iter().find(|step| step.number() == code >> Self::SHIFT)?;
+        Some((step, Errno::from_raw(code & ((1 << Self::SHIFT) - 1))))
+    }
+}
+
+/// Whom a child becomes.
+pub(super) struct Become {
+    /// User.
+    pub(super) uid: libc::uid_t,
+    /// Group.
+    pub(super) gid: libc::gid_t,
+    /// Supplementary groups.
+    pub(super) groups: Vec<libc::gid_t>,
+}
+
+/// Has `command` execute `program` with these arguments (its own name first) and this environment and nothing else, in a
+/// session of its own, as somebody else if that is said, with every capability given up if that is said. The path,
+/// arguments and environment of `command` itself do not count. Never runs a shell for a file that is no program.
+pub(super) fn launch(
+    command: &mut Command,
+    program: CString,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+    whom: Option<Become>,
+    drop_capabilities: bool,
+) {
+    let (arguments, environment) = (Strings::new(arguments), Strings::new(environment));
+    let work = move || {
+        settle();
+        if drop_capabilities {
+            limit_capabilities();
+        }
+        // SAFETY: numbers only; the calls of the C library that follow are plain system calls where there is one thread,
+        // as after a fork.
+        if unsafe { libc::setsid() } < 0 {
+            return Err(Step::Session.failed());
+        }
+        if let Some(whom) = &whom {
+            change_user(whom)?;
+        }
+        if drop_capabilities {
+            give_up_capabilities()?;
+        }
+        // SAFETY: numbers only.
+        if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } < 0 {
+            return Err(Step::NewPrivileges.failed());
+        }
+        // SAFETY: three pointers to what this closure owns: a string and two lists of strings that end with a null.
+        unsafe {
+            libc::execve(program.as_ptr(), arguments.start(), environment.start());
+        }
+        Err(Step::Program.failed())
+    };
+    // SAFETY: between fork and exec the closure makes system calls alone: it allocates nothing, takes no lock, and its
+    // errors are numbers.
+    unsafe {
+        command.pre_exec(work);
+    }
+}
+
+/// After a fork: ordinary scheduling, signals, memory of last resort, file modes; no descriptor that is not its own. What
+/// the kernel does not grant stays as it is inherited.
+fn settle() {
+    let ordinary = libc::sched_param { sched_priority: 0 };
+    let path: &CStr = c"/proc/self/oom_score_adj";
+    // SAFETY: numbers, and pointers to values that outlive the calls, which only read them.
+    unsafe {
+        for signal in 1..=libc::SIGRTMAX() {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        libc::sched_setscheduler(0, libc::SCHED_OTHER, ptr::from_ref(&ordinary));
+        libc::setpriority(libc::PRIO_PROCESS, 0, 0);
+        libc::umask(0o022);
+        let fd = libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        if fd >= 0 {
+            libc::write(fd, c"0".as_ptr().cast(), 1);
+            libc::close(fd);
+        }
+        libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
+    }
+}
+
+/// After a fork: no capability can be had by executing anything. Without `CAP_SETPCAP` it is left to `no_new_privs`.
+fn limit_capabilities() {
+    for capability in 0..64 {
+        // SAFETY: numbers only.
+        if unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) } < 0 {
+            break;
+        }
+    }
+}
+
+/// After a fork: becomes somebody else for good.
+fn change_user(whom: &Become) -> io::Result<()> {
+    // SAFETY: the pointer and the length describe a list that outlives the call; numbers otherwise.
+    unsafe {
+        if libc::setgroups(whom.groups.len(), whom.groups.as_ptr()) < 0 {
+            return Err(Step::Groups.failed());
+        }
+        if libc::setresgid(whom.gid, whom.gid, whom.gid) < 0 {
+            return Err(Step::Groups.failed());
+        }
+        if libc::setresuid(whom.uid, whom.uid, whom.uid) < 0 {
+            return Err(Step::User.failed());
+        }
+    }
+    Ok(())
+}
+
+/// After a fork: gives up every capability, those that exec would hand on too.
+fn give_up_capabilities() -> io::Result<()> {
+    /// `struct __user_cap_header_struct` of version 3, for the caller.
+    const HEADER: [u32; 2] = [0x2008_0522, 0];
+    /// Two of `struct __user_cap_data_struct`.
+    const NONE: [u32; 6] = [0; 6];
+    let header = HEADER;
+    // SAFETY: numbers, and pointers to as many bytes as the kernel reads of a header and of a set of version 3.
+    unsafe {
+        libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+        if libc::syscall(libc::SYS_capset, header.as_ptr(), NONE.as_ptr()) < 0 {
+            return Err(Step::Capabilities.failed());
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

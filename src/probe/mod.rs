@@ -4,9 +4,11 @@
 //! the services' thread, where nothing may block: what can block has a thread of its own. Never: counts outcomes or
 //! decides anything; that is `health`. Cannot fail: whatever goes wrong is an outcome, with the reason in its text.
 
+pub mod command;
 mod file;
 mod http;
 mod interface;
+mod lines;
 mod net;
 mod ping;
 mod process;
@@ -32,6 +34,19 @@ pub struct Shared {
     pub script_user: UserName,
     /// Lookups under way and the system's certificate authorities.
     pub net: Net,
+    launcher: command::Launcher,
+}
+
+impl Shared {
+    /// Nothing is opened before the first probe that needs it. `script_user` runs scripts that name nobody.
+    #[must_use]
+    pub fn new(script_user: UserName) -> Self {
+        Shared { launcher: command::Launcher::new(script_user.clone()), script_user, net: Net::default() }
+    }
+
+    fn launcher(&self) -> &command::Launcher {
+        &self.launcher
+    }
 }
 
 /// One check's probe: what it keeps from run to run.
@@ -74,7 +89,9 @@ impl Runner {
     pub async fn run(&mut self) -> Outcome {
         let trace = Trace::new();
         let began = clock::now();
-        let looked = tokio::time::timeout(self.limit, self.kind.run(&trace)).await;
+        // A script that goes over its limit has to be ended, and keeps the limit itself.
+        let limit = if matches!(self.kind, Kind::Script(_)) { Duration::MAX } else { self.limit };
+        let looked = tokio::time::timeout(limit, self.kind.run(&trace)).await;
         let took = clock::now().since(began);
         let outcome = looked.unwrap_or_else(|_| {
             let doing = trace.open().map(|step| format!(" ({step})")).unwrap_or_default();

@@ -18,11 +18,10 @@ fn outcome(text: &str) -> Outcome {
     let instance =
         "[instance.web]\ninterface = \"eth0\"\nvirtual_router_id = 51\naddresses = [\"192.0.2.1/24\"]\n";
     let text = format!("[check.x]\ninterval = \"10s\"\n{text}\n{instance}track = {{ x = 1 }}\n");
-    let loaded = config::parse_all(&text, "test", &mut |_| Err(config::SecretProblem::new("none")));
+    let loaded = config::parse_with(&text, "test", &mut |_| Err(config::SecretProblem::new("none")));
     let loaded = loaded.unwrap_or_else(|problems| panic!("{}", problems.render(false)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let shared =
-        Rc::new(Shared { script_user: loaded.config.agent.script_user.clone(), net: Net::default() });
+    let shared = Rc::new(Shared::new(loaded.config.agent.script_user.clone()));
     let outcome = runtime.block_on(Runner::new("x", &loaded.config.checks["x"], &shared).run());
     let all = format!("{outcome:?}");
     assert!(!all.contains(SECRET), "{all}");

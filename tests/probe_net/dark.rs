@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use failover::config;
 use failover::health::outcome::{Finding, Outcome};
-use failover::probe::{Net, Runner, Shared};
+use failover::probe::{Runner, Shared};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
@@ -26,11 +26,11 @@ const CHECKS: &str = "\
 /// The outcomes of all the checks, begun at once, by name.
 fn all_at_once(text: &str) -> Vec<(String, Outcome)> {
     let mut none = |_: &str| Err(config::SecretProblem::new("none"));
-    let checks = config::parse_all(text, "test", &mut none).unwrap().config.checks;
+    let checks = config::parse_with(text, "test", &mut none).unwrap().config.checks;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let shared = Rc::new(Shared { script_user: Default::default(), net: Net::default() });
+        let shared = Rc::new(Shared::new(Default::default()));
         let mut running = Vec::new();
         for (name, check) in &checks {
             let (name, mut runner) = (name.clone(), Runner::new(name, check, &shared));

@@ -154,7 +154,7 @@ impl fmt::Display for UnitName {
 
 /// The name of a user of this host, 1–32 bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UserName(pub(in crate::config) String);
+pub struct UserName(pub String);
 
 impl UserName {
     /// The name.

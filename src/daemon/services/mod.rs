@@ -8,6 +8,7 @@
 mod board;
 mod inbox;
 mod run;
+mod tell;
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -50,9 +51,12 @@ impl Services {
 
     /// Have these checks.
     pub(super) fn watch(&self, watched: &Arc<Watched>) {
-        let nothing = watched.checks.is_empty();
-        if !nothing || self.inbox.is_served() {
-            self.order(Order::Watch(Arc::clone(watched)));
+        let order = Order::Watch(Arc::clone(watched));
+        if watched.checks.is_empty() {
+            // For a thread that there is, or for one that hooks may need later.
+            self.inbox.put(order);
+        } else {
+            self.order(order);
         }
     }
 

@@ -3,23 +3,29 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
 use super::board::Board;
 use super::inbox::{Inbox, Waiting};
+use super::tell;
 use crate::agent::message::Watched;
 use crate::agent::report::Severity;
 use crate::config::model::CheckConfig;
 use crate::daemon::log::Log;
 use crate::health::checks::{Action, Checks, RunnerId};
 use crate::health::outcome::Outcome;
+use crate::hook::notify::Notifier;
 use crate::os::clock;
 use crate::probe::{Runner, Shared};
 
 /// Outcomes that may wait for the loop; a probe that has more waits itself.
 const OUTCOMES: usize = 256;
+/// How long commands may run on that began under another user than a new configuration has.
+const LEFT_BEHIND: Duration = Duration::from_mins(10);
 
 /// Serves the inbox until it is told to end.
 pub(super) fn run(inbox: &Inbox, board: &Board, log: &Log) {
@@ -37,6 +43,12 @@ pub(super) fn run(inbox: &Inbox, board: &Board, log: &Log) {
     });
     // Whatever still hangs in a system call hangs in a thread of its own, and ends with the process.
     runtime.shutdown_background();
+}
+
+/// Runs commands as the user of `watched`, and tells the log what became of them.
+fn notifier(watched: &Watched, log: &Log) -> Notifier {
+    let log = log.clone();
+    Notifier::new(watched.script_user.clone(), move |done| log.report(tell::command(done)))
 }
 
 /// What a probe found out.
@@ -60,6 +72,7 @@ impl Drop for Task {
 }
 
 struct Service {
+    notifier: Rc<Notifier>,
     checks: Checks,
     tasks: BTreeMap<RunnerId, Task>,
     outcomes: mpsc::Sender<Found>,
@@ -72,6 +85,7 @@ struct Service {
 impl Service {
     fn new(outcomes: mpsc::Sender<Found>, log: Log) -> Self {
         Service {
+            notifier: Rc::new(notifier(&Watched::default(), &log)),
             checks: Checks::default(),
             tasks: BTreeMap::new(),
             outcomes,
@@ -110,32 +124,41 @@ impl Service {
         }
         self.checks.timeout(clock::now(), &mut self.actions);
         self.act(board);
-        if let Some(done) = ended {
-            self.tasks.clear();
-            let _ = done.try_send(());
-            return false;
-        }
-        true
+        let Some((limit, done)) = ended else { return true };
+        self.tasks.clear();
+        self.notifier.finish(limit).await;
+        // Whoever waited may have given up.
+        let _ = done.try_send(());
+        false
     }
 
-    fn obey(&mut self, waiting: Waiting) -> Option<std::sync::mpsc::SyncSender<()>> {
-        let Waiting { watch, entered: _, questions, finish } = waiting;
+    fn obey(&mut self, waiting: Waiting) -> Option<(Duration, SyncSender<()>)> {
+        let Waiting { watch, entered, questions, finish } = waiting;
         if let Some(watched) = watch {
             self.watch(watched);
+        }
+        for entered in entered.into_values() {
+            self.notifier.enter(entered);
         }
         for question in questions {
             // Whoever asked may have given up.
             let _ = question.try_send(self.checks.status(clock::now()));
         }
-        finish.map(|(_, done)| done)
+        finish
     }
 
     fn watch(&mut self, watched: Arc<Watched>) {
         let now = clock::now();
-        if self.watched.script_user != watched.script_user || self.shared.is_none() {
+        let another = self.watched.script_user != watched.script_user;
+        if another {
+            let old = std::mem::replace(&mut self.notifier, Rc::new(notifier(&watched, &self.log)));
+            // What it has begun it may end.
+            spawn_local(async move { old.finish(LEFT_BEHIND).await });
+        }
+        if another || self.shared.is_none() {
             // Everything that runs as somebody begins anew.
             self.checks.configure(now, &BTreeMap::new(), &mut self.actions);
-            self.shared = Some(Rc::new(Shared { script_user: watched.script_user.clone() }));
+            self.shared = Some(Rc::new(Shared::new(watched.script_user.clone())));
         }
         self.checks.configure(now, &watched.checks, &mut self.actions);
         self.watched = watched;
