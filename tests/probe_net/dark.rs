@@ -30,7 +30,7 @@ fn all_at_once(text: &str) -> Vec<(String, Outcome)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let shared = Rc::new(Shared { script_user: Default::default(), net: Net::default() });
+        let shared = Rc::new(Shared { script_user: config::model::UserName::default(), net: Net::default() });
         let mut running = Vec::new();
         for (name, check) in &checks {
             let (name, mut runner) = (name.clone(), Runner::new(name, check, &shared));
