@@ -52,6 +52,7 @@ fn statuses_bodies_and_redirects() {
     let local = "http = { url = \"http://www.example.net/host\", connect_address = \"[fe80::1%eth0]\", \
         body_contains = \"you asked www.example.net\" }";
     stage.expect(local, 0, "status 200, the body is as wanted");
+    assert_eq!(stage.time_wait(), 0);
     let said = stage.probe(&http("health", ""));
     let steps: Vec<&str> = said.out.lines().map(|line| line.split("  ").next().unwrap()).collect();
     assert_eq!(steps[..4], ["connect", "send", "first byte", "head"], "{said:?}");
