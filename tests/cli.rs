@@ -401,3 +401,50 @@ fn import_says_what_cannot_be_read_and_prints_nothing() {
     );
     assert_eq!(code(&failover(&["import"])), 2);
 }
+
+#[test]
+fn probe_runs_one_check_and_says_what_it_saw() {
+    let folder = Folder::new("probe");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let file = folder.file(
+        "checks.toml",
+        &format!(
+            "[check.open]\ntcp = {{ address = \"127.0.0.1:{port}\" }}\n\
+             [check.silent]\ntimeout = \"50ms\"\ntcp = {{ address = \"127.0.0.1:{port}\", expect = \"hunter2\" }}\n{GOOD}"
+        ),
+    );
+    let output = failover(&["probe", "open", &file]);
+    assert_eq!((code(&output), err(&output).as_str()), (0, ""), "untracked checks are no trouble here");
+    let said = out(&output);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(
+        lines[0].starts_with("connect ") && lines[0].ends_with(&format!(" ms  127.0.0.1:{port}")),
+        "{said}"
+    );
+    assert!(lines[1].starts_with("passed in ") && lines[1].ends_with(" ms: connected"), "{said}");
+
+    let output = failover(&["probe", "silent", &file, "--json"]);
+    assert_eq!((code(&output), err(&output).as_str()), (1, ""));
+    let document: serde_json::Value = serde_json::from_str(&out(&output)).unwrap();
+    assert_eq!(document["check"], "silent");
+    assert_eq!((&document["probe"], &document["result"]), (&"tcp".into(), &"failed".into()), "{document}");
+    assert_eq!(document["text"], "no answer within 50 ms (first byte)");
+    assert!(document["took_seconds"].as_f64().is_some_and(|took| took >= 0.05), "{document}");
+    assert_eq!(document["phases"][0]["name"], "connect");
+    assert_eq!(document["weight"], serde_json::Value::Null);
+
+    let output = failover(&["probe", "opne", &file]);
+    assert_eq!((code(&output), out(&output).as_str()), (2, ""));
+    let expected =
+        format!("failover: there is no check `opne` in {file}; did you mean `open`?\nchecks: open, silent\n");
+    assert_eq!(err(&output), expected);
+    let none = folder.file("none.toml", GOOD);
+    let output = failover(&["probe", "open", &none]);
+    let expected = format!("failover: there is no check `open`: {none} has no [check.NAME] at all\n");
+    assert_eq!((code(&output), err(&output)), (2, expected));
+    let bad = folder.file("bad.toml", BAD);
+    let output = failover(&["probe", "open", &bad]);
+    assert_eq!((code(&output), out(&output).as_str()), (78, ""));
+    assert_eq!(code(&failover(&["probe"])), 2);
+}

@@ -39,6 +39,32 @@ impl Stage {
         self.file("index.txt", "");
     }
 
+    /// A certificate `NAME.pem` for a server that signed it itself, which by default says that it is an authority.
+    pub(crate) fn self_signed(&self, name: &str, names: &str, days: &str) {
+        let (key, cert) = (self.path(&format!("{name}.key")), self.path(&format!("{name}.pem")));
+        let extension = format!("subjectAltName={names}");
+        let subject = format!("/CN={name}");
+        openssl(&[
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            days,
+            "-subj",
+            &subject,
+            "-addext",
+            &extension,
+            "-keyout",
+            &key,
+            "-out",
+            &cert,
+        ]);
+    }
+
     /// A certificate `NAME.pem` by `authority` for `names`, such as `DNS:www.example.net`, with its key `NAME.key` and
     /// both in `NAME.both`; valid from one year to the next.
     pub(crate) fn certificate(&self, name: &str, authority: &str, names: &str, years: (u16, u16)) {

@@ -30,7 +30,7 @@ fn all_at_once(text: &str) -> Vec<(String, Outcome)> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let shared = Rc::new(Shared::new(Default::default()));
+        let shared = Rc::new(Shared::new(config::model::UserName::default()));
         let mut running = Vec::new();
         for (name, check) in &checks {
             let (name, mut runner) = (name.clone(), Runner::new(name, check, &shared));

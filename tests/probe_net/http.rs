@@ -52,6 +52,7 @@ fn statuses_bodies_and_redirects() {
     let local = "http = { url = \"http://www.example.net/host\", connect_address = \"[fe80::1%eth0]\", \
         body_contains = \"you asked www.example.net\" }";
     stage.expect(local, 0, "status 200, the body is as wanted");
+    assert_eq!(stage.time_wait(), 0);
     let said = stage.probe(&http("health", ""));
     let steps: Vec<&str> = said.out.lines().map(|line| line.split("  ").next().unwrap()).collect();
     assert_eq!(steps[..4], ["connect", "send", "first byte", "head"], "{said:?}");
@@ -96,10 +97,10 @@ fn a_certificate_is_refused_for_what_is_wrong_with_it() {
     for port in [444, 445, 446, 447] {
         stage.expect(&https(port, "verify = false"), 0, "status 200");
     }
-    let named = format!(
+    let by_name = format!(
         "http = {{ url = \"https://www.example.net/\", connect_address = \"{SERVER}\", tls = {{ {ca} }} }}"
     );
-    stage.expect(&named, 0, "status 200");
+    stage.expect(&by_name, 0, "status 200");
     stage.expect(&https(448, &ca), 1, "status 400, wanted 200-299");
     let (cert, key) = (stage.path("client.pem"), stage.path("client.key"));
     let shown = format!("{ca}, client_cert = \"{cert}\", client_key = \"{key}\"");
@@ -127,4 +128,25 @@ fn files_that_cannot_be_used(stage: &Stage, https: &dyn Fn(u16, &str) -> String,
     let broken = stage.file("broken", "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n");
     assert_eq!(stage.probe(&https(448, &format!("ca_file = \"{broken}\""))).code, 1);
     fs::remove_file(empty).unwrap();
+}
+
+#[test]
+fn a_servers_own_certificate_may_be_listed_as_trusted() {
+    let mut stage = Stage::new();
+    stage.self_signed("own", "IP:192.0.2.1", "30");
+    stage.self_signed("twin", "IP:192.0.2.1", "30");
+    stage.self_signed("named", "DNS:mail.example.net", "30");
+    stage.nginx(&[tls(&stage, 443, "own", ""), tls(&stage, 444, "named", "")].concat(), 443);
+    let https = |port: u16, file: &str| {
+        let file = stage.path(file);
+        format!("http = {{ url = \"https://{SERVER}:{port}/\", tls = {{ ca_file = \"{file}\" }} }}")
+    };
+    stage.expect(&https(443, "own.pem"), 0, "status 200");
+    let authority = "the certificate is an authority's (CA:TRUE), not a server's";
+    stage.expect(&https(443, "twin.pem"), 1, authority);
+    stage.expect(
+        &https(444, "named.pem"),
+        1,
+        "the certificate is not for 192.0.2.1, but for mail.example.net",
+    );
 }

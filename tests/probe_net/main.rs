@@ -2,7 +2,13 @@
 //!
 //! A server and a client, each in a network namespace, joined by one link. Needs root.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may fail loudly"
+)]
 
 #[path = "../lab/mod.rs"]
 mod lab;
@@ -11,5 +17,6 @@ mod certificates;
 mod dark;
 mod http;
 mod ping;
+mod renewed;
 mod stage;
 mod tcp;

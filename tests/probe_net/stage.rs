@@ -125,6 +125,12 @@ impl Stage {
         Said::of(&output)
     }
 
+    /// Connections that the client's kernel keeps for a while after their end.
+    pub(crate) fn time_wait(&self) -> usize {
+        let table = self.client.sh("cat /proc/net/tcp /proc/net/tcp6");
+        table.lines().filter(|line| line.split_whitespace().nth(3) == Some("06")).count()
+    }
+
     /// Asserts how that ends.
     pub(crate) fn expect(&self, table: &str, code: i32, verdict: &str) {
         let said = self.probe(table);

@@ -43,6 +43,7 @@ fn an_expected_answer_passes_plain_and_over_tls() {
     stage.expect(&tcp(7000, &format!(", {ping}")), 0, "the expected answer");
     stage.expect(&tcp(7000, ""), 0, "connected");
     stage.expect(&tcp(7999, ""), 1, "connection refused by 192.0.2.1:7999");
+    assert_eq!(stage.time_wait(), 0);
     let ca = format!("ca_file = \"{ours}\"");
     stage.expect(&tcp(7001, &format!(", {ping}, tls = {{ {ca} }}")), 0, "the expected answer");
     stage.expect(&tcp(7001, &format!(", tls = {{ {ca} }}")), 0, "connected");

@@ -166,20 +166,23 @@ fn unanswered(peer: Option<SocketAddr>, error: &hyper::Error) -> Trouble {
         return Trouble::failed("the answer is not HTTP/1.1");
     }
     if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
-        return Trouble::failed(match peer {
-            Some(peer) => format!("connection closed by {peer} before the head of an answer was whole"),
-            None => "connection closed before the head of an answer was whole".to_owned(),
-        });
+        return closed_before(peer, "the head of an answer was whole");
     }
     of_io(peer, error).unwrap_or_else(|| {
         Trouble::failed(format!("the answer cannot be read: {}", shown(&error.to_string())))
     })
 }
 
+fn closed_before(peer: Option<SocketAddr>, what: &str) -> Trouble {
+    let peer = peer.map(|peer| format!(" by {peer}")).unwrap_or_default();
+    Trouble::failed(format!("connection closed{peer} before {what}"))
+}
+
 /// Why the body is not whole.
 fn half_answered(peer: Option<SocketAddr>, error: &hyper::Error) -> Trouble {
-    if error.is_incomplete_message() {
-        return Trouble::failed("the connection was closed before the end of the body");
+    let ended = io_of(error).is_some_and(|error| error.kind() == io::ErrorKind::UnexpectedEof);
+    if error.is_incomplete_message() || ended {
+        return closed_before(peer, "the end of the body");
     }
     of_io(peer, error).filter(|_| !is_nonsense(error)).unwrap_or_else(|| {
         let source = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();

@@ -41,6 +41,8 @@ pub(super) struct Http {
     first: Option<Target>,
     contains: Option<Needle>,
     tls: Option<TlsClient>,
+    /// Towards the host that the last redirect led to, when it is another one or https for the first time.
+    elsewhere: Option<(Host, TlsClient)>,
     limit: Duration,
     shared: Rc<Shared>,
 }
@@ -58,6 +60,7 @@ impl Http {
             first: Target::of_uri(&probe.url),
             contains: probe.body_contains.as_ref().map(Needle::new),
             tls: probe.tls.clone().map(|tls| TlsClient::new(tls, Some(ALPN))),
+            elsewhere: None,
             probe: probe.clone(),
             limit,
             shared: Rc::clone(shared),
@@ -110,14 +113,9 @@ impl Http {
         let stream = connect(&endpoint, self.limit, net, trace).await?;
         let stream = if target.https {
             trace.enter("tls");
-            let own = self.first.as_ref().is_some_and(|first| first.is_of_same_host(target));
-            let stream = match &mut self.tls {
-                Some(tls) if own => tls.handshake(stream, net).await?,
-                _ => {
-                    TlsClient::new(self.tls_elsewhere(&target.host), Some(ALPN))
-                        .handshake(stream, net)
-                        .await?
-                }
+            let stream = {
+                let shared = Rc::clone(&self.shared);
+                self.client(target).handshake(stream, &shared.net).await?
             };
             Stream::Tls(Box::new(stream))
         } else {
@@ -135,6 +133,22 @@ impl Http {
         };
         let port = if first.port == target.port { self.probe.endpoint.port } else { target.port };
         Endpoint { host: self.probe.endpoint.host.clone(), port }
+    }
+
+    /// The client side of TLS towards `target`.
+    fn client(&mut self, target: &Target) -> &mut TlsClient {
+        let own = self.first.as_ref().is_some_and(|first| first.is_of_same_host(target));
+        let tls = self.tls_elsewhere(&target.host);
+        match &mut self.tls {
+            Some(client) if own => client,
+            Some(_) | None => {
+                if self.elsewhere.as_ref().is_none_or(|(host, _)| *host != target.host) {
+                    self.elsewhere = None;
+                }
+                let make = || (target.host.clone(), TlsClient::new(tls, Some(ALPN)));
+                &mut self.elsewhere.get_or_insert_with(make).1
+            }
+        }
     }
 
     /// TLS towards another host: as strict, but the client certificate is not for it, nor the name.

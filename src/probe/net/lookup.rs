@@ -152,7 +152,11 @@ mod tests {
                 thread::park();
             }
         }
-        Ok(vec![IpAddr::from([192, 0, 2, 1])])
+        if name.starts_with("fast") {
+            Ok(vec![IpAddr::from([192, 0, 2, 1])])
+        } else {
+            Err("no such name".to_owned())
+        }
     }
 
     fn block_on<T>(work: impl Future<Output = T>) -> T {
@@ -168,6 +172,8 @@ mod tests {
                     tokio::time::timeout(Duration::from_millis(2), lookups.find("stuck.example")).await;
                 assert!(stuck.is_err());
             }
+            let none = lookups.find("none.example").await.unwrap_err();
+            assert_eq!(none.text, "cannot look up none.example: no such name");
             assert_eq!(lookups.find("fast.example").await.unwrap(), [IpAddr::from([192, 0, 2, 1])]);
         });
         assert_eq!(BEGUN.load(Ordering::SeqCst), 1);

@@ -5,6 +5,7 @@
 
 pub(super) mod connect;
 pub(super) mod lookup;
+mod own;
 mod refusal;
 pub(super) mod stream;
 pub(super) mod tls;

@@ -70,11 +70,17 @@ fn of_certificate(error: &CertificateError) -> String {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "the certificate is not for servers".to_owned()
         }
-        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+        error if is_authority_as_server(error) => {
             "the certificate is an authority's (CA:TRUE), not a server's".to_owned()
         }
         error => shown(&format!("the certificate cannot be used: {error}")),
     }
+}
+
+/// Whether a certificate was refused as a server's because it calls itself an authority's.
+pub(super) fn is_authority_as_server(error: &CertificateError) -> bool {
+    // The type of the inner error is another library's; its name is all that is needed.
+    matches!(error, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
 }
 
 fn moment(time: UnixTime) -> String {

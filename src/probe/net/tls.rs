@@ -25,6 +25,7 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 
+use super::own::Own;
 use super::{Job, Net, Trouble, refusal, shown, stream, words};
 use crate::config::model::{Host, Tls};
 use crate::os::clock;
@@ -62,7 +63,7 @@ struct Built {
 #[derive(Debug)]
 struct Material {
     stamps: Vec<Stamp>,
-    authorities: Option<RootCertStore>,
+    authorities: Option<Vec<CertificateDer<'static>>>,
     client: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 }
 
@@ -127,7 +128,7 @@ impl TlsClient {
     fn build(&self, material: Material, system: Option<Verifier>) -> Result<ClientConfig, Trouble> {
         let verifier = match (system, material.authorities) {
             (Some(system), _) => system,
-            (None, Some(authorities)) => verifier(authorities)?,
+            (None, Some(trusted)) => of_file(trusted)?,
             (None, None) => Arc::new(Anybody),
         };
         let builder = ClientConfig::builder_with_provider(Arc::clone(&ALGORITHMS))
@@ -180,7 +181,7 @@ impl Authorities {
             return Ok((*read_at, Arc::clone(verifier)));
         }
         let store = known.reading.result(of_the_system).await?.map_err(Trouble::failed)?;
-        let verifier = verifier(store)?;
+        let verifier: Verifier = verifier(store)?;
         known.verifier = Some((now, Arc::clone(&verifier)));
         Ok((now, verifier))
     }
@@ -201,11 +202,20 @@ fn of_the_system() -> Result<RootCertStore, String> {
     ))
 }
 
-fn verifier(store: RootCertStore) -> Result<Verifier, Trouble> {
+/// Trusts the certificates of a `ca_file`.
+fn of_file(trusted: Vec<CertificateDer<'static>>) -> Result<Verifier, Trouble> {
+    let mut store = RootCertStore::empty();
+    for certificate in &trusted {
+        store.add(certificate.clone()).map_err(|error| {
+            Trouble::failed(shown(&format!("a certificate of `ca_file` cannot be used: {error}")))
+        })?;
+    }
+    Ok(Arc::new(Own { by_authorities: verifier(store)?, trusted }))
+}
+
+fn verifier(store: RootCertStore) -> Result<Arc<WebPkiServerVerifier>, Trouble> {
     let built = WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(&ALGORITHMS)).build();
-    built
-        .map(|verifier| -> Verifier { verifier })
-        .map_err(|error| Trouble::failed(shown(&format!("the authorities cannot be used: {error}"))))
+    built.map_err(|error| Trouble::failed(shown(&format!("the authorities cannot be used: {error}"))))
 }
 
 /// The files of a check, in a fixed order.
@@ -223,13 +233,7 @@ fn read(tls: &Tls, known: Option<&[Stamp]>) -> Result<Option<Material>, String> 
     }
     let mut authorities = None;
     if let Some(path) = tls.ca_file.as_ref().filter(|_| tls.verify) {
-        let mut store = RootCertStore::empty();
-        for certificate in certificates(path)? {
-            store.add(certificate).map_err(|error| {
-                format!("a certificate in {} cannot be used: {}", path.display(), shown(&error.to_string()))
-            })?;
-        }
-        authorities = Some(store);
+        authorities = Some(certificates(path)?);
     }
     let mut client = None;
     if let Some(files) = &tls.client {
