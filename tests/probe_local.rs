@@ -15,3 +15,15 @@
 mod rig;
 #[path = "probe_local/scripts.rs"]
 mod scripts;
+
+#[path = "probe_local/files.rs"]
+mod files;
+
+#[path = "probe_local/links.rs"]
+mod links;
+
+#[path = "probe_local/notify.rs"]
+mod notify;
+
+#[path = "probe_local/processes.rs"]
+mod processes;

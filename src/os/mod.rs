@@ -10,6 +10,7 @@ pub mod frame;
 pub mod netlink;
 pub mod poll;
 pub mod process;
+pub mod procfs;
 pub mod queue;
 pub mod signal;
 pub mod socket;

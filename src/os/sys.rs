@@ -4,7 +4,7 @@
 #![expect(unsafe_code, reason = "the one place where it is allowed")]
 
 use std::ffi::{CStr, CString, c_char};
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::{io, mem, ptr};
@@ -15,6 +15,7 @@ use nix::sys::socket::{LinkAddr, SockaddrLike};
 use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
+use super::Trying;
 use crate::net::{LinkIndex, MacAddr};
 
 /// Sets a socket option whose value is an `int`.
@@ -80,6 +81,12 @@ impl Readable {
         // SAFETY: the descriptor is open and owned, and nobody can exchange it: the field is private to this file, which
         // hands it out to nobody.
         Ok(Readable(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE)? }))
+    }
+
+    /// For what goes on using its descriptor itself.
+    pub fn of(owner: &impl AsFd) -> Result<Self, super::OsError> {
+        let copy = owner.as_fd().try_clone_to_owned().trying("copying a descriptor")?;
+        Self::new(copy).trying("watching a descriptor")
     }
 
     /// Waits until something can be read, or until there never will be. Stays so until the guard is told to clear it.

@@ -4,18 +4,22 @@
 //! the services' thread, where nothing may block: what can block has a thread of its own. Never: counts outcomes or
 //! decides anything; that is `health`. Cannot fail: whatever goes wrong is an outcome, with the reason in its text.
 
+mod blocking;
 pub mod command;
 mod file;
 mod http;
 mod interface;
 mod lines;
+mod links;
 mod net;
 mod ping;
 mod process;
+mod processes;
 mod script;
 mod systemd;
 mod tcp;
 mod trace;
+mod watch;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -35,13 +39,23 @@ pub struct Shared {
     /// Lookups under way and the system's certificate authorities.
     pub net: Net,
     launcher: command::Launcher,
+    links: links::Links,
+    files: watch::Files,
+    processes: processes::Processes,
 }
 
 impl Shared {
     /// Nothing is opened before the first probe that needs it. `script_user` runs scripts that name nobody.
     #[must_use]
     pub fn new(script_user: UserName) -> Self {
-        Shared { launcher: command::Launcher::new(script_user.clone()), script_user, net: Net::default() }
+        Shared {
+            launcher: command::Launcher::new(script_user.clone()),
+            script_user,
+            net: Net::default(),
+            links: links::Links::default(),
+            files: watch::Files::default(),
+            processes: processes::Processes::default(),
+        }
     }
 
     fn launcher(&self) -> &command::Launcher {
@@ -78,8 +92,8 @@ impl Runner {
             Probe::Tcp(probe) => Kind::Tcp(Box::new(tcp::Tcp::new(probe, check.timeout, shared))),
             Probe::Script(probe) => Kind::Script(script::Script::new(name, probe, check.timeout, shared)),
             Probe::Interface(link) => Kind::Interface(interface::Interface::new(link, shared)),
-            Probe::File(probe) => Kind::File(file::File::new(probe)),
-            Probe::Process(probe) => Kind::Process(process::Process::new(probe)),
+            Probe::File(probe) => Kind::File(file::File::new(probe, shared)),
+            Probe::Process(probe) => Kind::Process(process::Process::new(probe, check.interval, shared)),
             Probe::Ping(probe) => Kind::Ping(ping::Ping::new(probe, check.timeout)),
         };
         Runner { kind, limit: check.timeout }

@@ -9,7 +9,7 @@ mod request;
 mod worker;
 
 pub use monitor::{Drained, Monitor};
-pub use worker::{Outcome, Request, Worker};
+pub use worker::{Outcome, Request, Worker, read_links};
 
 use crate::net::{LinkIndex, LinkName, MacAddr, Prefix, Scope};
 

@@ -21,7 +21,7 @@ use nix::sys::socket::{MsgFlags, recv, setsockopt};
 use nix::sys::time::TimeVal;
 
 use super::decode::{self, Message, messages};
-use super::{AddressChange, Event, Failure, Observed, request};
+use super::{AddressChange, Event, Failure, Link, Observed, request};
 use crate::net::LinkIndex;
 use crate::os::process::Waker;
 use crate::os::queue::Queue;
@@ -128,6 +128,19 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.requests.close();
     }
+}
+
+/// All links, for who is not the engine. Waits for the kernel, two seconds at most.
+pub fn read_links() -> Result<Vec<Link>, Failure> {
+    let mut kernel = Kernel { socket: None, sequence: 0, protocol: 0, buffer: vec![0; ROOM] };
+    let deadline = clock::now().after(LIMIT);
+    for _ in 0..DUMP_TRIES {
+        let mut observed = Observed::default();
+        if kernel.read_all(request::dump_links, &mut observed, deadline)? {
+            return Ok(observed.links);
+        }
+    }
+    Err(Failure { errno: 0, text: "links change faster than they can be read".into() })
 }
 
 struct Kernel {
