@@ -15,7 +15,7 @@ use std::thread;
 
 use failover::config;
 use failover::health::outcome::Finding;
-use failover::probe::{Net, Runner, Shared};
+use failover::probe::{Runner, Shared};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::time::{ClockId, clock_gettime};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -4,7 +4,7 @@ use std::fs;
 use std::rc::Rc;
 
 use failover::config;
-use failover::probe::{Net, Runner, Shared};
+use failover::probe::{Runner, Shared};
 
 use crate::stage::{SERVER, Stage};
 
@@ -37,8 +37,8 @@ fn renewed_files_are_used_from_the_next_run_on() {
     );
     let said = stage.client.run(|| {
         let mut none = |_: &str| Err(config::SecretProblem::new("none"));
-        let config = config::parse_all(&text.unwrap(), "test", &mut none).unwrap().config;
-        let shared = Rc::new(Shared { script_user: config.agent.script_user.clone(), net: Net::default() });
+        let config = config::parse_with(&text.unwrap(), "test", &mut none).unwrap().config;
+        let shared = Rc::new(Shared::new(config.agent.script_user.clone()));
         let mut runner = Runner::new("x", &config.checks["x"], &shared);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut run = || runtime.block_on(runner.run()).text;
