@@ -17,6 +17,9 @@ const BY_STATE: &str = "state MASTER\n    # owner\n";
 const OWN: &str = "unicast_src_ip 192.0.2.1";
 const PEER: &str = "        192.0.2.2\n";
 
+/// What the script of a pair looks for.
+const SERVICE: &str = "/tmp/service";
+
 /// A pair of hosts with one configuration.
 struct Pair {
     lab: Lab,
@@ -37,6 +40,7 @@ impl Pair {
         let peer = if host.name == self.lab.a.name { &self.lab.b } else { &self.lab.a };
         let own = format!("unicast_src_ip {}", host.address(false));
         let text = self.text.replace(OWN, &own).replace(PEER, &format!("        {}\n", peer.address(false)));
+        let text = text.replace(SERVICE, &host.path("service"));
         let Some(priority) = priority else { return text };
         let lowered = text.replace(PRIORITY, &format!("priority {priority}"));
         // An owner by its state alone is lowered by saying another one.
@@ -204,4 +208,23 @@ fn import_beside_an_owner_by_its_state() {
 #[test]
 fn import_of_equal_defaults() {
     pair("equal", V3).stays((Ours, None), (Keepalived, None));
+}
+
+/// A script's weight moves the addresses away and back, whoever is on which side.
+#[test]
+fn import_of_a_script_with_a_weight() {
+    for (on_a, on_b) in [(Ours, Keepalived), (Keepalived, Ours)] {
+        let pair = pair("script", V3);
+        let Lab { a, b, .. } = &pair.lab;
+        for host in [a, b] {
+            host.write("service", "");
+        }
+        let _lower = pair.start(b, (on_b, LOW));
+        let _higher = pair.start(a, (on_a, HIGH));
+        pair.held_by(a, b);
+        std::fs::remove_file(a.path("service")).expect("the file");
+        pair.held_by(b, a);
+        a.write("service", "");
+        pair.held_by(a, b);
+    }
 }
