@@ -17,6 +17,7 @@ mod trace;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::bus::Bus;
 use crate::config::model::{CheckConfig, Probe, UserName};
 use crate::health::outcome::Outcome;
 use crate::os::clock;
@@ -27,6 +28,8 @@ use trace::Trace;
 pub struct Shared {
     /// Who runs scripts that name nobody (`script_user`).
     pub script_user: UserName,
+    /// The way to systemd.
+    pub bus: Bus,
 }
 
 /// One check's probe: what it keeps from run to run.
@@ -53,7 +56,7 @@ impl Runner {
     #[must_use]
     pub fn new(name: &str, check: &CheckConfig, shared: &Rc<Shared>) -> Self {
         let kind = match &check.probe {
-            Probe::Systemd(probe) => Kind::Systemd(systemd::Systemd::new(probe, shared)),
+            Probe::Systemd(probe) => Kind::Systemd(systemd::Systemd::new(probe, check.timeout, shared)),
             Probe::Http(probe) => Kind::Http(http::Http::new(probe, shared)),
             Probe::Tcp(probe) => Kind::Tcp(tcp::Tcp::new(probe, shared)),
             Probe::Script(probe) => Kind::Script(script::Script::new(name, probe, check.timeout, shared)),
