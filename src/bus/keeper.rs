@@ -7,7 +7,7 @@ use std::time::Duration;
 use zbus::MessageStream;
 use zbus::message::Sequence;
 
-use super::link::{Link, MANAGER, MANAGER_PATH, SYSTEMD};
+use super::link::{Link, MANAGER, MANAGER_PATH, Row, SYSTEMD};
 use super::{Inner, Trouble, signals};
 use crate::os::clock;
 
@@ -19,6 +19,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(5);
 const GOOD: Duration = Duration::from_secs(10);
 /// Units that are asked for in one call.
 const BATCH: usize = 200;
+/// From so many on, all that are loaded are asked for at once.
+const MANY: usize = 8;
 
 /// What is to be told by the bus. One rule for all units: the bus allows a connection 512 rules, and looks at each for
 /// every message.
@@ -56,7 +58,7 @@ async fn again_and_again(inner: &Rc<Inner>) {
 /// One connection from beginning to end, and the delay after it.
 async fn once(inner: &Rc<Inner>, delay: &mut Duration) {
     let began = clock::now();
-    let why = match Link::connect(&inner.endpoints).await {
+    let why = match Link::connect(&inner.address).await {
         Ok(link) => serve(inner, &link).await,
         Err(why) => why,
     };
@@ -92,13 +94,11 @@ async fn work(inner: &Inner, link: &Link) -> Trouble {
 }
 
 async fn begin(inner: &Inner, link: &Link) -> Result<(), Trouble> {
-    if !link.private {
-        for rule in RULES {
-            link.call_bus::<_, ()>("AddMatch", &rule).await?;
-        }
-        let owner: String = link.call_bus("GetNameOwner", &SYSTEMD).await?;
-        link.owner.replace(owner);
+    for rule in RULES {
+        link.call_bus::<_, ()>("AddMatch", &rule).await?;
     }
+    let owner: String = link.call_bus("GetNameOwner", &SYSTEMD).await?;
+    link.owner.replace(owner);
     let subscribed: Result<((), Sequence), Trouble> =
         link.call(MANAGER_PATH, MANAGER, "Subscribe", &()).await;
     match subscribed {
@@ -121,9 +121,13 @@ async fn catch_up(inner: &Inner, link: &Link) -> Result<(), Trouble> {
             let loaded = std::mem::take(&mut todo.loaded);
             if all { (inner.names(), super::BTreeSet::new()) } else { (some, loaded) }
         };
-        for name in loaded {
-            if link.is_loaded(&name).await? {
-                names.push(name);
+        if loaded.len() > MANY {
+            inner.read_loaded(link).await?;
+        } else {
+            for name in loaded {
+                if link.is_loaded(&name).await? {
+                    names.push(name);
+                }
             }
         }
         if names.is_empty() {
@@ -140,20 +144,44 @@ impl Inner {
     pub(super) async fn read(&self, link: &Link, names: &[String]) -> Result<(), Trouble> {
         let asked: Vec<&str> = names.iter().map(String::as_str).collect();
         let (rows, position) = link.list(&asked).await?;
-        for (name, (_, _, load, active, sub, _, path, ..)) in names.iter().zip(rows) {
-            let Some(slot) = self.slot(name) else { continue };
-            self.name_path(&slot, path.as_str());
-            if slot.wants_service(&active) {
-                match link.service(path.as_str()).await {
-                    Ok((result, restarts, at)) => slot.service(at, Some(result), Some(restarts)),
-                    // It vanished meanwhile, or has no such properties.
-                    Err(Trouble::Refused { .. } | Trouble::Strange(_)) => {}
-                    Err(trouble) => return Err(trouble),
-                }
+        for (name, row) in names.iter().zip(&rows) {
+            if let Some(slot) = self.slot(name) {
+                self.name_path(&slot, row.6.as_str());
+                self.row(link, &slot, row, position).await?;
             }
-            slot.state(position, Some(&load), Some(&active), Some(&sub));
-            slot.tell();
         }
+        Ok(())
+    }
+
+    /// The same for all that are loaded. Loads nothing.
+    async fn read_loaded(&self, link: &Link) -> Result<(), Trouble> {
+        let (rows, position) = link.list_loaded().await?;
+        for row in &rows {
+            for slot in self.at(row.6.as_str()) {
+                self.row(link, &slot, row, position).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn row(
+        &self,
+        link: &Link,
+        slot: &super::Slot,
+        row: &Row,
+        position: Sequence,
+    ) -> Result<(), Trouble> {
+        let (_, _, load, active, sub, _, path, ..) = row;
+        if slot.wants_service(active) {
+            match link.service(path.as_str()).await {
+                Ok((result, restarts, at)) => slot.service(at, Some(result), Some(restarts)),
+                // It vanished meanwhile, or has no such properties.
+                Err(Trouble::Refused { .. } | Trouble::Strange(_)) => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+        slot.state(position, Some(load), Some(active), Some(sub));
+        slot.tell();
         Ok(())
     }
 

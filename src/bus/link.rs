@@ -1,10 +1,12 @@
-//! One connection to systemd: by the bus, or by its private socket. Every call has a time limit.
+//! One connection to the bus, and the calls to systemd by it. Every call has a time limit.
+//!
+//! systemd's private socket would do without the bus, but it puts a well-known name where the sender's unique one belongs,
+//! which the library refuses as the protocol has it.
 //!
 //! Never: connects again or keeps anything of units. A call fails with a [`Trouble`].
 
 use std::cell::RefCell;
 use std::fmt;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,8 +14,6 @@ use serde::Serialize;
 use zbus::message::Sequence;
 use zbus::wire::{DynamicDeserialize, DynamicType};
 use zbus::{Connection, DBusError, Error, OwnedObjectPath, OwnedVariant, connection};
-
-use super::Endpoints;
 
 /// systemd's name on the bus.
 pub(super) const SYSTEMD: &str = "org.freedesktop.systemd1";
@@ -34,18 +34,8 @@ const LIMIT: Duration = Duration::from_secs(20);
 const QUEUE: usize = 1024;
 
 /// What a row of `ListUnits…` says.
-pub(super) type Row = (
-    String,
-    String,
-    String,
-    String,
-    String,
-    String,
-    OwnedObjectPath,
-    u32,
-    String,
-    OwnedObjectPath,
-);
+pub(super) type Row =
+    (String, String, String, String, String, String, OwnedObjectPath, u32, String, OwnedObjectPath);
 
 /// Why a call had no answer of use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -78,44 +68,27 @@ pub enum Trouble {
 #[derive(Clone)]
 pub(super) struct Link {
     pub(super) connection: Connection,
-    /// By the private socket: there is no bus between.
-    pub(super) private: bool,
     /// Who on the bus is systemd: signals of others do not count.
     pub(super) owner: Rc<RefCell<String>>,
 }
 
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Link").field("private", &self.private).finish_non_exhaustive()
+        f.debug_struct("Link").finish_non_exhaustive()
     }
 }
 
 impl Link {
-    /// Connects to the bus, or else to the private socket.
-    pub(super) async fn connect(endpoints: &Endpoints) -> Result<Self, String> {
-        let builder = connection::Builder::address(endpoints.bus.as_str());
-        let refused = match within(builder.max_queued(queue()).build()).await {
-            Ok(connection) => return Ok(Self::new(connection, false)),
-            Err(why) => format!("the system bus cannot be reached: {why}"),
+    /// Connects to the bus at `address`.
+    pub(super) async fn connect(address: &str) -> Result<Self, String> {
+        let build = connection::Builder::address(address).max_queued(queue()).build();
+        let why = match tokio::time::timeout(LIMIT, build).await {
+            Ok(Ok(connection)) => return Ok(Link { connection, owner: Rc::default() }),
+            Ok(Err(Error::Connection(error, _))) => error.to_string(),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {LIMIT:?}"),
         };
-        match &endpoints.private {
-            Some(path) => match Self::private(path).await {
-                Ok(link) => Ok(link),
-                Err(_) => Err(refused),
-            },
-            None => Err(refused),
-        }
-    }
-
-    async fn private(path: &Path) -> Result<Self, String> {
-        let stream = tokio::net::UnixStream::connect(path).await.map_err(|error| error.to_string())?;
-        let stream = stream.into_std().map_err(|error| error.to_string())?;
-        let builder = connection::Builder::unix_stream(stream).p2p().max_queued(queue());
-        Ok(Self::new(within(builder.build()).await?, true))
-    }
-
-    fn new(connection: Connection, private: bool) -> Self {
-        Link { connection, private, owner: Rc::default() }
+        Err(format!("the system bus cannot be reached: {why}"))
     }
 
     /// Calls a method of an object of systemd; also where the answer stands among everything that came in.
@@ -130,8 +103,7 @@ impl Link {
         B: Serialize + DynamicType,
         R: for<'d> DynamicDeserialize<'d>,
     {
-        let destination = (!self.private).then_some(SYSTEMD);
-        self.call_at(destination, path, interface, method, body).await
+        self.call_at(SYSTEMD, path, interface, method, body).await
     }
 
     /// Calls a method of the bus.
@@ -140,13 +112,13 @@ impl Link {
         B: Serialize + DynamicType,
         R: for<'d> DynamicDeserialize<'d>,
     {
-        let (answer, _) = self.call_at(Some(DBUS), "/org/freedesktop/DBus", DBUS, method, body).await?;
+        let (answer, _) = self.call_at(DBUS, "/org/freedesktop/DBus", DBUS, method, body).await?;
         Ok(answer)
     }
 
     async fn call_at<B, R>(
         &self,
-        destination: Option<&str>,
+        destination: &str,
         path: &str,
         interface: &str,
         method: &'static str,
@@ -156,7 +128,7 @@ impl Link {
         B: Serialize + DynamicType,
         R: for<'d> DynamicDeserialize<'d>,
     {
-        let call = self.connection.call_method(destination, path, Some(interface), method, body);
+        let call = self.connection.call_method(Some(destination), path, Some(interface), method, body);
         let answer = tokio::time::timeout(LIMIT, call)
             .await
             .map_err(|_| Trouble::Late { call: method, limit: LIMIT })?
@@ -177,6 +149,11 @@ impl Link {
         }
     }
 
+    /// What systemd says of all units that are loaded.
+    pub(super) async fn list_loaded(&self) -> Result<(Vec<Row>, Sequence), Trouble> {
+        self.call(MANAGER_PATH, MANAGER, "ListUnits", &()).await
+    }
+
     /// Whether `name` is loaded.
     pub(super) async fn is_loaded(&self, name: &str) -> Result<bool, Trouble> {
         let answer: Result<(OwnedObjectPath, Sequence), Trouble> =
@@ -190,8 +167,7 @@ impl Link {
 
     /// Why a service ended, and how often it was restarted.
     pub(super) async fn service(&self, path: &str) -> Result<(String, u32, Sequence), Trouble> {
-        let (result, _): (OwnedVariant, _) =
-            self.call(path, PROPERTIES, "Get", &(SERVICE, "Result")).await?;
+        let (result, _): (OwnedVariant, _) = self.call(path, PROPERTIES, "Get", &(SERVICE, "Result")).await?;
         let (restarts, position): (OwnedVariant, _) =
             self.call(path, PROPERTIES, "Get", &(SERVICE, "NRestarts")).await?;
         let result = String::try_from(result).map_err(|error| Trouble::Strange(error.to_string()))?;
@@ -210,15 +186,6 @@ impl Link {
 
 fn queue() -> std::num::NonZeroUsize {
     std::num::NonZeroUsize::new(QUEUE).unwrap_or(std::num::NonZeroUsize::MIN)
-}
-
-async fn within(build: impl Future<Output = zbus::Result<Connection>>) -> Result<Connection, String> {
-    match tokio::time::timeout(LIMIT, build).await {
-        Ok(Ok(connection)) => Ok(connection),
-        Ok(Err(Error::Connection(error, _))) => Err(error.to_string()),
-        Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err(format!("no answer within {LIMIT:?}")),
-    }
 }
 
 /// Names of errors that the bus gives when nobody answers to systemd's name.

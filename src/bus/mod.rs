@@ -12,7 +12,6 @@ mod unit;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::path::PathBuf;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
@@ -29,29 +28,8 @@ pub use unit::{Seen, Watch};
 
 /// Where the bus is when nothing is said.
 const SYSTEM_BUS: &str = "unix:path=/run/dbus/system_bus_socket";
-/// systemd's own socket, for root.
-const PRIVATE: &str = "/run/systemd/private";
 /// Ends of jobs that are remembered, because the end may be told before the answer that names the job.
 const ENDED_JOBS: usize = 256;
-
-/// Where systemd can be spoken to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Endpoints {
-    /// Address of the system bus.
-    pub bus: String,
-    /// systemd's private socket, tried when the bus cannot be reached.
-    pub private: Option<PathBuf>,
-}
-
-impl Endpoints {
-    /// `DBUS_SYSTEM_BUS_ADDRESS` or the usual place; the private socket for root.
-    #[must_use]
-    pub fn of_this_host() -> Self {
-        let bus = std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|_| SYSTEM_BUS.to_owned());
-        let root = nix::unistd::geteuid().is_root();
-        Endpoints { bus, private: root.then(|| PathBuf::from(PRIVATE)) }
-    }
-}
 
 /// The way to systemd; clones share one connection. Belongs to a thread with a `LocalSet`.
 #[derive(Clone, Debug)]
@@ -81,7 +59,8 @@ pub struct Need(Rc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    endpoints: Endpoints,
+    /// Address of the bus.
+    address: String,
     standing: watch::Sender<Standing>,
     /// Watched units by name.
     slots: RefCell<BTreeMap<String, Weak<Slot>>>,
@@ -116,18 +95,19 @@ struct Jobs {
 }
 
 impl Default for Bus {
+    /// The system bus of this host: `DBUS_SYSTEM_BUS_ADDRESS`, or where it usually is.
     fn default() -> Self {
-        Bus::new(Endpoints::of_this_host())
+        Bus::new(std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|_| SYSTEM_BUS.to_owned()))
     }
 }
 
 impl Bus {
-    /// The way by `endpoints`. Connects when it is needed.
+    /// The way by the bus at `address`. Connects when it is needed.
     #[must_use]
-    pub fn new(endpoints: Endpoints) -> Self {
+    pub fn new(address: String) -> Self {
         let standing = Standing { link: None, since: clock::now(), why: Arc::from("") };
         Bus(Rc::new(Inner {
-            endpoints,
+            address,
             standing: watch::Sender::new(standing),
             slots: RefCell::default(),
             paths: RefCell::default(),
@@ -176,19 +156,21 @@ impl Bus {
         Watch::new(slot, need, self.0.standing.subscribe())
     }
 
+    /// Waits until systemd can be spoken to, and keeps the connection meanwhile.
+    pub async fn ready(&self) {
+        let _need = self.need();
+        let mut standing = self.0.standing.subscribe();
+        // The sender lives as long as this.
+        let _ = standing.wait_for(Standing::up).await;
+    }
+
     /// Starts or stops `unit`, replacing a job that is in the way, and waits for the end of the job, however long; its
-    /// result is one of those that systemd names (`done`, `failed`, `canceled`, …). Waits for the connection first.
+    /// result is one of those that systemd names (`done`, `failed`, `canceled`, …). See [`Bus::ready`].
     pub async fn job(&self, unit: &str, start: bool) -> Result<String, Trouble> {
         let _need = self.need();
         let mut standing = self.0.standing.subscribe();
-        let link = loop {
-            let link = standing.borrow_and_update().link.clone();
-            if let Some(link) = link {
-                break link;
-            }
-            if standing.changed().await.is_err() {
-                return Err(Trouble::Away("the connection is given up".to_owned()));
-            }
+        let Some(link) = self.0.link() else {
+            return Err(Trouble::Away(standing.borrow().why.to_string()));
         };
         let job = link.queue_job(unit, start).await?;
         let ended = self.0.end_of(&job);

@@ -42,7 +42,7 @@ fn signal(inner: &Inner, link: &Link, message: &Message) -> Option<String> {
     if interface == DBUS && member == "NameOwnerChanged" && sender.as_deref() == Some(DBUS) {
         return owner_changed(message);
     }
-    if !link.private && sender.as_ref() != Some(&*link.owner.borrow()) {
+    if sender.as_ref() != Some(&*link.owner.borrow()) {
         return None;
     }
     match (interface, member) {
@@ -75,8 +75,7 @@ fn properties(inner: &Inner, path: &str, message: &Message) {
         return;
     }
     let body = message.body();
-    let Ok((interface, changed, _)) =
-        body.deserialize::<(&str, BTreeMap<&str, Variant<'_>>, Vec<&str>)>()
+    let Ok((interface, changed, _)) = body.deserialize::<(&str, BTreeMap<&str, Variant<'_>>, Vec<&str>)>()
     else {
         return;
     };
@@ -89,6 +88,10 @@ fn properties(inner: &Inner, path: &str, message: &Message) {
             slot.tell();
         } else if interface == UNIT {
             slot.state(position, text("LoadState"), text("ActiveState"), text("SubState"));
+            if slot.lacks_reason() {
+                inner.todo.borrow_mut().names.insert(slot.name.clone());
+                inner.work.notify_one();
+            }
         }
     }
 }

@@ -39,8 +39,8 @@ impl fmt::Display for Seen {
         let detail = if self.active == "failed" && told { &self.result } else { &self.sub };
         write!(f, "{} ({detail})", self.active)?;
         match self.load.as_str() {
-            "loaded" | "stub" | "merged" => Ok(()),
-            "not-found" => write!(f, ", its file is gone"),
+            // A unit that runs without its file may have been made without one.
+            "loaded" | "stub" | "merged" | "not-found" => Ok(()),
             load => write!(f, ", {load}"),
         }
     }
@@ -85,6 +85,14 @@ impl Slot {
     /// Whether the properties of the service matter in the state `active`.
     pub(super) fn wants_service(&self, active: &str) -> bool {
         self.name.ends_with(".service") && (self.restarts.get() || active == "failed")
+    }
+
+    /// Whether a service failed and it is not known why.
+    pub(super) fn lacks_reason(&self) -> bool {
+        let failed = self.sender.borrow().as_ref().is_some_and(|seen| seen.active == "failed");
+        failed
+            && self.name.ends_with(".service")
+            && matches!(self.service.borrow().0.as_str(), "" | "success")
     }
 
     /// A new connection numbers its messages afresh.

@@ -41,7 +41,7 @@ pub struct Runner {
 
 #[derive(Debug)]
 enum Kind {
-    Systemd(systemd::Systemd),
+    Systemd(Box<systemd::Systemd>),
     Http(http::Http),
     Tcp(tcp::Tcp),
     Script(script::Script),
@@ -56,7 +56,9 @@ impl Runner {
     #[must_use]
     pub fn new(name: &str, check: &CheckConfig, shared: &Rc<Shared>) -> Self {
         let kind = match &check.probe {
-            Probe::Systemd(probe) => Kind::Systemd(systemd::Systemd::new(probe, check.timeout, shared)),
+            Probe::Systemd(probe) => {
+                Kind::Systemd(Box::new(systemd::Systemd::new(probe, check.timeout, shared)))
+            }
             Probe::Http(probe) => Kind::Http(http::Http::new(probe, shared)),
             Probe::Tcp(probe) => Kind::Tcp(tcp::Tcp::new(probe, shared)),
             Probe::Script(probe) => Kind::Script(script::Script::new(name, probe, check.timeout, shared)),

@@ -78,10 +78,7 @@ mod tests {
             assert_eq!(count.too_many(at(second)), None);
         }
         count.saw(10, at(3));
-        assert_eq!(
-            count.too_many(at(3)).as_deref(),
-            Some("restarted more than 2 times within 10s"),
-        );
+        assert_eq!(count.too_many(at(3)).as_deref(), Some("restarted more than 2 times within 10s"),);
         assert_eq!(count.eases(at(3)), Some(at(11)));
         assert!(count.too_many(at(10)).is_some());
         assert_eq!(count.too_many(at(11)), None);
