@@ -112,6 +112,8 @@ impl<K: Ord + Clone> Desired<K> {
             }
         }
         owner.units.retain(|unit| unit.named || !unit.reached || unit.goal == Goal::Run);
+        // The end of a job that is contradicted now says nothing of the new goal.
+        owner.drop_contradicted();
     }
 
     /// The jobs to begin now: for each owner one at a time, first what is to stop, then what is to start, in order. A job
@@ -167,6 +169,7 @@ impl<K: Ord + Clone> Desired<K> {
             }
             (unit.failures, unit.again) = (0, Instant::ZERO);
         }
+        self.owners.values_mut().for_each(Owner::drop_contradicted);
     }
 
     /// Units that do not yet do what they are to do.

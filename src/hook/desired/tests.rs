@@ -72,6 +72,16 @@ fn the_newest_state_replaces_a_job_under_way() {
 }
 
 #[test]
+fn the_end_of_a_start_says_nothing_of_a_stop_that_was_wanted_meanwhile() {
+    let mut desired = Desired::new();
+    desired.set(1, &["a"], &["a"]);
+    let start = desired.next(at(0));
+    desired.set(1, &["a"], &[]);
+    assert_eq!(desired.done(start[0].number, true, at(0)), Verdict::Forgotten);
+    assert_eq!(words(&desired.next(at(0))), [("a", Goal::Rest)]);
+}
+
+#[test]
 fn a_start_that_takes_long_does_not_delay_a_stop() {
     let mut desired = Desired::new();
     desired.set(1, &["a", "b"], &["a", "b"]);
