@@ -18,7 +18,7 @@ use super::space::Space;
 use super::{Directory, wait};
 
 /// How long a boot may take on a machine that is busy with other tests.
-const BOOT: Duration = Duration::from_secs(60);
+const BOOT: Duration = Duration::from_mins(1);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 

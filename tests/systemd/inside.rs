@@ -80,7 +80,12 @@ pub(crate) fn probe(bus: &Bus, values: &str) -> Runner {
 /// The next change, which must come.
 pub(crate) async fn next(probe: &mut Runner) -> Outcome {
     let outcome = tokio::time::timeout(SOON, probe.changed()).await.expect("a change that was to come");
-    println!("{:9.3} s: {:?}: {}", clock::now().as_nanos() as f64 / 1e9, outcome.finding, outcome.text);
+    println!(
+        "{:?}: {:?}: {}",
+        clock::now().since(failover::time::Instant::ZERO),
+        outcome.finding,
+        outcome.text
+    );
     outcome
 }
 

@@ -167,7 +167,7 @@ fn role_targets_take_their_units_along() {
         assert_eq!(target, format!("failover-master@{}.target", sh("systemd-escape a-b.c")));
         unit(
             "app.service",
-            &format!("[Unit]\nPartOf={t}\nAfter={t}\n{LASTING}[Install]\nWantedBy={t}\n", t = target),
+            &format!("[Unit]\nPartOf={target}\nAfter={target}\n{LASTING}[Install]\nWantedBy={target}\n"),
         );
         sh("systemctl daemon-reload; systemctl enable app.service");
         rig.enter("a-b.c", Master, false);
