@@ -114,7 +114,7 @@ impl Host {
                 self.give(Input::Applied { request, outcome: Ok(()) });
             }
             Output::Dump => self.give(Input::Observed(links())),
-            Output::Report(_) | Output::Watch(_) | Output::Entered(_) => {}
+            Output::Report(_) | Output::Watch(_) | Output::Entered(_) | Output::Rehooked(_) => {}
             Output::Finished => panic!("nobody asked"),
         }
     }

@@ -316,6 +316,7 @@ impl Host {
                 | Output::Frame { .. }
                 | Output::Watch(_)
                 | Output::Entered(_)
+                | Output::Rehooked(_)
                 | Output::Report(_) => {}
             }
         }
@@ -343,6 +344,7 @@ impl Host {
             | Output::Report(_)
             | Output::Watch(_)
             | Output::Entered(_)
+            | Output::Rehooked(_)
             | Output::Finished => {}
         }
     }

@@ -67,7 +67,7 @@ impl Agent {
             self.place(now, &name, wanted);
         }
         self.index();
-        self.regroup(now, &config.groups);
+        self.regroup(now, &config.groups, out);
         self.group_configs = config.groups;
         self.watch(config.checks, script_user, out);
         self.stand_all(now, &altered, out);
@@ -121,6 +121,11 @@ impl Agent {
         instance.next_hold_off = HOLD_OFF_FIRST;
         instance.transmit.reconfigure(wanted.checksum);
         let old = std::mem::replace(&mut instance.config, wanted);
+        let (state, rehooked) = (instance.state, old.hooks != instance.config.hooks);
+        if rehooked {
+            out.extend(self.entry(number, state, false).map(Output::Rehooked));
+        }
+        let Some(instance) = self.instances.get_mut(number) else { return Vec::new() };
         // Without a place for every address it cannot stay, which is found out as for any other reason.
         let (Some(place), Ok(keys)) = (&mut instance.place, keys) else { return Vec::new() };
         let old_keys = std::mem::replace(&mut place.keys, keys.clone());

@@ -3,6 +3,7 @@
 //! What follows for the others from what happens to one is [`crate::vrrp::together`]'s; here is who belongs together, and
 //! what is told of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Agent;
@@ -62,7 +63,12 @@ impl Group {
 
 impl Agent {
     /// The groups are these now. One that stays keeps its state; who is in none any more moves alone.
-    pub(super) fn regroup(&mut self, now: Instant, wanted: &std::collections::BTreeMap<String, GroupConfig>) {
+    pub(super) fn regroup(
+        &mut self,
+        now: Instant,
+        wanted: &BTreeMap<String, GroupConfig>,
+        out: &mut Vec<Output>,
+    ) {
         let mut old: Vec<Group> = std::mem::take(&mut self.groups);
         for instance in &mut self.instances {
             instance.group = None;
@@ -76,6 +82,7 @@ impl Agent {
                     instance.group = Some(self.groups.len());
                 }
             }
+            let rehooked = known.as_ref().is_some_and(|group| group.hooks != config.hooks);
             let (state, since, reason) = known.map_or_else(
                 || (VrState::Init, now, "starting".to_owned()),
                 |group| (group.state, group.since, group.reason),
@@ -90,6 +97,20 @@ impl Agent {
                 touched: true,
                 passing_on: false,
             });
+            if rehooked {
+                out.extend(self.group_entry(self.groups.len() - 1, state, false).map(Output::Rehooked));
+            }
+        }
+        for gone in old {
+            // Whatever ran for it is stopped, and it is told so.
+            self.groups.push(Group { members: Vec::new(), hooks: gone.hooks, ..gone });
+            let at = self.groups.len() - 1;
+            if let Some(group) = self.groups.last_mut() {
+                group.state = VrState::Init;
+                "no longer configured".clone_into(&mut group.reason);
+            }
+            self.group_entered(at, gone.state, true, out);
+            self.groups.pop();
         }
     }
 
@@ -168,9 +189,13 @@ impl Agent {
     }
 
     fn group_entered(&self, at: usize, previous: VrState, leaving: bool, out: &mut Vec<Output>) {
-        let Some(group) = self.groups.get(at) else { return };
+        out.extend(self.group_entry(at, previous, leaving).map(Output::Entered));
+    }
+
+    fn group_entry(&self, at: usize, previous: VrState, leaving: bool) -> Option<Entered> {
+        let group = self.groups.get(at)?;
         let priorities = group.members().filter_map(|n| self.instances.get(n)).map(|m| m.priority().number());
-        out.push(Output::Entered(Entered {
+        Some(Entered {
             whose: Whose::Group,
             name: group.name.clone(),
             previous,
@@ -179,6 +204,6 @@ impl Agent {
             priority: priorities.min().unwrap_or(0),
             reason: group.reason.as_str().into(),
             hooks: group.hooks.clone(),
-        }));
+        })
     }
 }

@@ -184,8 +184,13 @@ impl Agent {
 
     /// An instance entered a state: those who wait for that are told.
     pub(super) fn entered(&self, number: usize, previous: VrState, leaving: bool, out: &mut Vec<Output>) {
-        let Some(instance) = self.instances.get(number) else { return };
-        out.push(Output::Entered(Entered {
+        out.extend(self.entry(number, previous, leaving).map(Output::Entered));
+    }
+
+    /// What is told of an instance that entered a state.
+    pub(super) fn entry(&self, number: usize, previous: VrState, leaving: bool) -> Option<Entered> {
+        let instance = self.instances.get(number)?;
+        Some(Entered {
             whose: Whose::Instance,
             name: instance.subject.name.clone(),
             previous,
@@ -194,7 +199,7 @@ impl Agent {
             priority: instance.priority().number(),
             reason: instance.reason.as_str().into(),
             hooks: instance.config.hooks.clone(),
-        }));
+        })
     }
 }
 

@@ -187,6 +187,8 @@ pub enum Output {
     Watch(Arc<Watched>),
     /// An instance or a group entered a state: whoever waits for that is to be told.
     Entered(Entered),
+    /// The same state, with other units to run in it than before: nobody is told, the units follow.
+    Rehooked(Entered),
     /// Tell people.
     Report(Report),
     /// Everything that [`Input::Stop`] asked for is done.

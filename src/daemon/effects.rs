@@ -147,7 +147,8 @@ impl Effects {
                 }
                 Output::Dump => self.dump(),
                 Output::Watch(watched) => self.services.watch(watched),
-                Output::Entered(entered) => self.services.entered(entered),
+                Output::Entered(entered) => self.services.entered(entered, true),
+                Output::Rehooked(entered) => self.services.entered(entered, false),
                 Output::Report(report) => self.log.report(report.clone()),
                 Output::Finished => self.finished = true,
             }

@@ -24,6 +24,7 @@ mod watch;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::bus::Bus;
 use crate::config::model::{CheckConfig, Probe, UserName};
 use crate::health::outcome::Outcome;
 use crate::os::clock;
@@ -38,6 +39,8 @@ pub struct Shared {
     pub script_user: UserName,
     /// Lookups under way and the system's certificate authorities.
     pub net: Net,
+    /// The way to systemd.
+    pub bus: Bus,
     launcher: command::Launcher,
     links: links::Links,
     files: watch::Files,
@@ -48,10 +51,17 @@ impl Shared {
     /// Nothing is opened before the first probe that needs it. `script_user` runs scripts that name nobody.
     #[must_use]
     pub fn new(script_user: UserName) -> Self {
+        Self::with_bus(script_user, Bus::default())
+    }
+
+    /// The same, with a way to systemd that others use, too.
+    #[must_use]
+    pub fn with_bus(script_user: UserName, bus: Bus) -> Self {
         Shared {
             launcher: command::Launcher::new(script_user.clone()),
             script_user,
             net: Net::default(),
+            bus,
             links: links::Links::default(),
             files: watch::Files::default(),
             processes: processes::Processes::default(),
@@ -72,7 +82,7 @@ pub struct Runner {
 
 #[derive(Debug)]
 enum Kind {
-    Systemd(systemd::Systemd),
+    Systemd(Box<systemd::Systemd>),
     Http(Box<http::Http>),
     Tcp(Box<tcp::Tcp>),
     Script(script::Script),
@@ -87,7 +97,9 @@ impl Runner {
     #[must_use]
     pub fn new(name: &str, check: &CheckConfig, shared: &Rc<Shared>) -> Self {
         let kind = match &check.probe {
-            Probe::Systemd(probe) => Kind::Systemd(systemd::Systemd::new(probe, shared)),
+            Probe::Systemd(probe) => {
+                Kind::Systemd(Box::new(systemd::Systemd::new(probe, check.timeout, shared)))
+            }
             Probe::Http(probe) => Kind::Http(Box::new(http::Http::new(probe, check.timeout, shared))),
             Probe::Tcp(probe) => Kind::Tcp(Box::new(tcp::Tcp::new(probe, check.timeout, shared))),
             Probe::Script(probe) => Kind::Script(script::Script::new(name, probe, check.timeout, shared)),

@@ -205,6 +205,7 @@ impl Rig {
             | Output::Report(_)
             | Output::Watch(_)
             | Output::Entered(_)
+            | Output::Rehooked(_)
             | Output::Finished => {}
         }
     }

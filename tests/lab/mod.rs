@@ -14,6 +14,7 @@ pub(crate) mod agent;
 mod ask;
 pub(crate) mod frame;
 pub(crate) mod host;
+pub(crate) mod machine;
 pub(crate) mod peers;
 pub(crate) mod process;
 pub(crate) mod router;

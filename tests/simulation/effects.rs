@@ -28,6 +28,7 @@ impl World {
             | Output::Dump
             | Output::Watch(_)
             | Output::Entered(_)
+            | Output::Rehooked(_)
             | Output::Finished => self.trace.mix(&[1]),
         }
         match output {
@@ -44,7 +45,11 @@ impl World {
                 });
                 self.send(number, socket, source, destination, payload);
             }
-            Output::Frame { .. } | Output::Report(_) | Output::Watch(_) | Output::Entered(_) => {}
+            Output::Frame { .. }
+            | Output::Report(_)
+            | Output::Watch(_)
+            | Output::Entered(_)
+            | Output::Rehooked(_) => {}
             Output::Apply { request, link, change } => {
                 self.trace.line(self.now, || format!("h{number} → {request:?} link {link}: {change:?}"));
                 let host = &mut self.hosts[number];

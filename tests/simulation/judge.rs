@@ -227,7 +227,8 @@ impl Judge {
             | Output::Unlisten(_)
             | Output::Dump
             | Output::Watch(_)
-            | Output::Entered(_) => {}
+            | Output::Entered(_)
+            | Output::Rehooked(_) => {}
         }
     }
 

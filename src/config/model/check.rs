@@ -132,6 +132,23 @@ pub enum UnitState {
     Refreshing,
 }
 
+impl UnitState {
+    /// The word that systemd has for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            UnitState::Active => "active",
+            UnitState::Reloading => "reloading",
+            UnitState::Inactive => "inactive",
+            UnitState::Failed => "failed",
+            UnitState::Activating => "activating",
+            UnitState::Deactivating => "deactivating",
+            UnitState::Maintenance => "maintenance",
+            UnitState::Refreshing => "refreshing",
+        }
+    }
+}
+
 /// More than `count` automatic restarts `within` are a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Restarts {

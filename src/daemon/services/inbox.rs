@@ -17,8 +17,8 @@ const QUESTIONS: usize = 16;
 pub(super) enum Order {
     /// Have these checks.
     Watch(Arc<Watched>),
-    /// A state was entered.
-    Entered(Box<Entered>),
+    /// A state was entered, or has other units; whether commands are to be told.
+    Entered(Box<Entered>, bool),
     /// Tell about every check.
     Status(SyncSender<Vec<CheckStatus>>),
     /// End, within this time, and say so.
@@ -29,7 +29,7 @@ pub(super) enum Order {
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) watch: Option<Arc<Watched>>,
-    pub(super) entered: BTreeMap<(Whose, Arc<str>), Entered>,
+    pub(super) entered: BTreeMap<(Whose, Arc<str>), (Entered, bool)>,
     pub(super) questions: Vec<SyncSender<Vec<CheckStatus>>>,
     pub(super) finish: Option<(Duration, SyncSender<()>)>,
 }
@@ -53,13 +53,14 @@ impl Inbox {
         let waiting = &mut state.waiting;
         match order {
             Order::Watch(watched) => waiting.watch = Some(watched),
-            Order::Entered(mut entered) => {
+            Order::Entered(mut entered, mut told) => {
                 let key = (entered.whose, Arc::clone(&entered.name));
-                if let Some(older) = waiting.entered.remove(&key) {
+                if let Some((older, older_told)) = waiting.entered.remove(&key) {
                     entered.previous = older.previous;
                     entered.leaving |= older.leaving;
+                    told |= older_told;
                 }
-                waiting.entered.insert(key, *entered);
+                waiting.entered.insert(key, (*entered, told));
             }
             Order::Status(reply) => {
                 if waiting.questions.len() >= QUESTIONS {

@@ -10,6 +10,7 @@ mod inbox;
 mod run;
 mod tell;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -35,13 +36,17 @@ pub(super) struct Services {
     inbox: Arc<Inbox>,
     board: Arc<Board>,
     log: Log,
+    /// systemd runs this host, so that role targets may follow the states.
+    under_systemd: bool,
 }
 
 impl Services {
     /// Without the thread yet. Verdicts are put on `board`, and the engine is woken by `waker` for them.
     pub(super) fn new(waker: Waker, log: Log) -> Self {
         let board = Arc::new(Board::new(waker));
-        Services { inbox: Arc::default(), board, log }
+        // As sd_booted(3) has it.
+        let under_systemd = Path::new("/run/systemd/system").is_dir();
+        Services { inbox: Arc::default(), board, log, under_systemd }
     }
 
     /// Where verdicts wait for the engine.
@@ -60,10 +65,12 @@ impl Services {
         }
     }
 
-    /// An instance or a group entered a state. Nobody is told where nobody waits for it.
-    pub(super) fn entered(&self, entered: &Entered) {
-        if entered.hooks.is_some() {
-            self.order(Order::Entered(Box::new(entered.clone())));
+    /// An instance or a group entered a state, or has other units in it and is not to be `told`. Nothing happens where
+    /// nobody waits for it.
+    pub(super) fn entered(&self, entered: &Entered, told: bool) {
+        let waited_for = entered.hooks.is_some() || self.under_systemd || (!told && self.inbox.is_served());
+        if waited_for {
+            self.order(Order::Entered(Box::new(entered.clone()), told));
         }
     }
 

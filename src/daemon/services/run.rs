@@ -14,11 +14,13 @@ use super::inbox::{Inbox, Waiting};
 use super::tell;
 use crate::agent::message::Watched;
 use crate::agent::report::Severity;
+use crate::bus::Bus;
 use crate::config::model::CheckConfig;
 use crate::daemon::log::Log;
 use crate::health::checks::{Action, Checks, RunnerId};
 use crate::health::outcome::Outcome;
 use crate::hook::notify::Notifier;
+use crate::hook::units::Units;
 use crate::os::clock;
 use crate::probe::{Runner, Shared};
 
@@ -73,6 +75,8 @@ impl Drop for Task {
 
 struct Service {
     notifier: Rc<Notifier>,
+    units: Units,
+    bus: Bus,
     checks: Checks,
     tasks: BTreeMap<RunnerId, Task>,
     outcomes: mpsc::Sender<Found>,
@@ -84,7 +88,12 @@ struct Service {
 
 impl Service {
     fn new(outcomes: mpsc::Sender<Found>, log: Log) -> Self {
+        let bus = Bus::default();
+        let told = log.clone();
+        let units = Units::new(&bus, move |done| told.report(tell::unit(&done)));
         Service {
+            units,
+            bus,
             notifier: Rc::new(notifier(&Watched::default(), &log)),
             checks: Checks::default(),
             tasks: BTreeMap::new(),
@@ -126,7 +135,10 @@ impl Service {
         self.act(board);
         let Some((limit, done)) = ended else { return true };
         self.tasks.clear();
-        self.notifier.finish(limit).await;
+        let ((), left) = tokio::join!(self.notifier.finish(limit), self.units.finish(limit));
+        for unit in left {
+            self.log.note(Severity::Warning, format!("may still run: {unit}"));
+        }
         // Whoever waited may have given up.
         let _ = done.try_send(());
         false
@@ -137,8 +149,11 @@ impl Service {
         if let Some(watched) = watch {
             self.watch(watched);
         }
-        for entered in entered.into_values() {
-            self.notifier.enter(entered);
+        for (entered, told) in entered.into_values() {
+            self.units.entered(entered.clone());
+            if told && entered.hooks.as_ref().is_some_and(|hooks| !hooks.notify.is_empty()) {
+                self.notifier.enter(entered);
+            }
         }
         for question in questions {
             // Whoever asked may have given up.
@@ -158,7 +173,7 @@ impl Service {
         if another || self.shared.is_none() {
             // Everything that runs as somebody begins anew.
             self.checks.configure(now, &BTreeMap::new(), &mut self.actions);
-            self.shared = Some(Rc::new(Shared::new(watched.script_user.clone())));
+            self.shared = Some(Rc::new(Shared::with_bus(watched.script_user.clone(), self.bus.clone())));
         }
         self.checks.configure(now, &watched.checks, &mut self.actions);
         self.watched = watched;

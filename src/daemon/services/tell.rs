@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::agent::report::{Around, Report, Severity};
 use crate::hook::notify::{Done, Outcome};
+use crate::hook::units::{UnitDone, UnitOutcome};
 
 /// A command of `notify`: quiet about those that went well, loud about the others, with what they wrote.
 pub(super) fn command(done: Done) -> Report {
@@ -29,4 +30,31 @@ pub(super) fn command(done: Done) -> Report {
         text.push_str(line);
     }
     Report::Around(Around::Hook { whose: done.whose, name: done.name, severity, text })
+}
+
+/// A unit of `units`, or a role target.
+pub(super) fn unit(done: &UnitDone) -> Report {
+    let (doing, did) = if done.started { ("start", "started") } else { ("stop", "stopped") };
+    let (severity, text) = match &done.outcome {
+        UnitOutcome::Done => {
+            (Severity::Info, format!("unit {} {did} within {} ms", done.unit, done.took.as_millis()))
+        }
+        UnitOutcome::NotInstalled => (
+            Severity::Debug,
+            format!(
+                "no unit {}: nothing can follow the role until failover-master@.target is installed",
+                done.unit
+            ),
+        ),
+        UnitOutcome::Failed { why, hint, again } => (
+            Severity::Warning,
+            format!(
+                "cannot {doing} unit {}: {why}; trying again in {} s{}{hint}",
+                done.unit,
+                again.as_secs(),
+                if hint.is_empty() { "" } else { "; " }
+            ),
+        ),
+    };
+    Report::Around(Around::Hook { whose: done.whose, name: done.name.clone(), severity, text })
 }
