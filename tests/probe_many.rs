@@ -75,7 +75,7 @@ fn runners(text: &str) -> BTreeMap<String, Runner> {
     let mut none = |_: &str| Err(config::SecretProblem::new("none"));
     let instance =
         "[instance.web]\ninterface = \"eth0\"\nvirtual_router_id = 51\naddresses = [\"192.0.2.100/24\"]\n";
-    let checks = config::parse_all(&format!("{text}\n{instance}"), "test", &mut none).unwrap().config.checks;
+    let checks = config::parse_with(&format!("{text}\n{instance}"), "test", &mut none).unwrap().config.checks;
     let before = memory();
     let shared = Rc::new(Shared::new(config::model::UserName::default()));
     let runners: BTreeMap<_, _> =

@@ -104,10 +104,16 @@ fn remove_group(group: &Path) {
 }
 
 impl Machine {
-    /// Boots one.
+    /// Boots one, alone in a network namespace.
     pub(crate) fn boot() -> Self {
-        let (space, directory) = (Space::new(), Directory::new());
+        let space = Space::new();
         space.sh("ip link set lo up");
+        Self::boot_in(space)
+    }
+
+    /// Boots one in this network namespace.
+    pub(crate) fn boot_in(space: Space) -> Self {
+        let directory = Directory::new();
         let root = directory.0.join("host");
         fs::create_dir(&root).expect("a directory for the host");
         let log = directory.0.join("console.log");

@@ -27,6 +27,11 @@ impl Space {
         Space { file }
     }
 
+    /// The same namespace once more.
+    pub(crate) fn again(&self) -> Space {
+        Space { file: self.file.try_clone().expect("one more descriptor") }
+    }
+
     /// Runs `work` on a thread inside; for sockets and `/proc/sys/net`.
     pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {

@@ -9,6 +9,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod examples;
 mod inside;
 mod probe;
 mod units;
