@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn refusals_come_back_as_errno() {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let fd = std::os::fd::AsFd::as_fd(&socket);
+        let fd = AsFd::as_fd(&socket);
         assert_eq!(set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, 65_536), Ok(()));
         assert_eq!(set_option(fd, libc::SOL_SOCKET, 9999, 1), Err(Errno::ENOPROTOOPT));
         assert_eq!(set_fifo(1000), Err(Errno::EINVAL));
