@@ -317,7 +317,7 @@ fn an_agent_that_is_not_root_runs_everything_as_itself_without_capabilities() {
     if nix::unistd::geteuid().is_root() {
         let directory = Directory::new();
         let copy = directory.join("test");
-        fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+        crate::rig::copy(&std::env::current_exe().unwrap(), &copy);
         let capabilities = "+net_admin,+net_raw";
         let output = std::process::Command::new("setpriv")
             .args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"])
