@@ -202,6 +202,7 @@ fn what_a_notify_command_leaves_running_goes_on() {
         notifier.finish(Duration::from_secs(5)).await;
         assert_eq!(told.borrow()[0].outcome, Outcome::Exit(0));
         assert!(told.borrow()[0].took < Duration::from_secs(1));
-        assert_eq!(runs(&word), 1);
+        // For a moment there may be the fork of `sleep`, too.
+        eventually("it goes on", || runs(&word) == 1).await;
     });
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -40,7 +41,7 @@ async fn changed(runner: &mut Runner) -> Outcome {
 /// A copy of `sleep` under a name of its own.
 fn copy(directory: &Directory, name: &str) -> String {
     let path = directory.join(name);
-    fs::copy("/bin/sleep", &path).unwrap();
+    crate::rig::copy(Path::new("/bin/sleep"), &path);
     path.to_str().unwrap().to_owned()
 }
 

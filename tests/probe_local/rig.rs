@@ -96,7 +96,10 @@ impl Directory {
     /// Writes a file with this mode; its path as text.
     pub(crate) fn file(&self, name: &str, content: &str, mode: u32) -> String {
         let path = self.0.join(name);
-        fs::write(&path, content).unwrap();
+        let draft = self.0.join(format!("{name}.draft"));
+        fs::write(&draft, content).unwrap();
+        copy(&draft, &path);
+        fs::remove_file(draft).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         path.to_str().unwrap().to_owned()
     }
@@ -106,6 +109,13 @@ impl Drop for Directory {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
+}
+
+/// Copies a program, in a process of its own: a child that another test forks just now would keep a file of ours open for
+/// writing, and such a file cannot be executed.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    let status = std::process::Command::new("cp").arg(from).arg(to).status().expect("cp");
+    assert!(status.success(), "cp {} {}", from.display(), to.display());
 }
 
 /// Whether a process with this word among its arguments runs (is there, and no zombie).

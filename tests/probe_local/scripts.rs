@@ -80,7 +80,7 @@ fn what_cannot_be_run_says_why() {
 #[test]
 fn a_script_has_an_environment_of_its_own_and_no_privilege() {
     let script_text = "env | sort | tr '\\n' ' '; echo; \
-        grep -E '^(NoNewPrivs|Groups|Uid|SigBlk|SigIgn)' /proc/self/status | tr '\\t\\n' '  '; echo; \
+        grep -E '^(NoNewPrivs|Groups|Uid|SigBlk)' /proc/self/status | tr '\\t\\n' '  '; echo; \
         grep ^Cap /proc/self/status | tr '\\t\\n' '  '; echo; \
         echo $(pwd) $(ls /proc/self/fd | wc -l); \
         echo $(cat /proc/self/oom_score_adj) $(cut -d' ' -f18,19,41 /proc/self/stat) $(umask)";
@@ -98,9 +98,7 @@ fn a_script_has_an_environment_of_its_own_and_no_privilege() {
         let none = "0000000000000000";
         assert_eq!(
             outcome.output[1],
-            format!(
-                "Uid: 65534 65534 65534 65534 Groups: 65534  SigBlk: {none} SigIgn: {none} NoNewPrivs: 1"
-            )
+            format!("Uid: 65534 65534 65534 65534 Groups: 65534  SigBlk: {none} NoNewPrivs: 1")
         );
         assert_eq!(
             outcome.output[2],
@@ -309,5 +307,53 @@ fn a_thousand_hanging_scripts_leave_nothing() {
         eventually("all waited for", || zombies() <= others).await;
         drop(runners);
         eventually("descriptors closed", || descriptors() <= before).await;
+    });
+}
+
+/// The agent as a service: a user of its own, with two capabilities that what it executes would inherit.
+#[test]
+fn an_agent_that_is_not_root_runs_everything_as_itself_without_capabilities() {
+    const NAME: &str = "scripts::an_agent_that_is_not_root_runs_everything_as_itself_without_capabilities";
+    if nix::unistd::geteuid().is_root() {
+        let directory = Directory::new();
+        let copy = directory.join("test");
+        crate::rig::copy(&std::env::current_exe().unwrap(), &copy);
+        let capabilities = "+net_admin,+net_raw";
+        let output = std::process::Command::new("setpriv")
+            .args(["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"])
+            .args(["--inh-caps", capabilities, "--ambient-caps", capabilities, "--"])
+            .arg(&copy)
+            .args(["--exact", NAME, "--nocapture"])
+            .output()
+            .expect("setpriv");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && text.contains("1 passed"), "{text}{errors}");
+        return;
+    }
+    let own = fs::read_to_string("/proc/self/status").unwrap();
+    assert!(own.contains("CapAmb:\t0000000000003000"), "{own}");
+    on_services(async {
+        let text = "id -un; grep -E '^Cap(Inh|Prm|Eff|Amb)' /proc/self/status | tr '\\t\\n' '  '";
+        let outcome = once(&["/bin/sh", "-c", text]).await;
+        let none = "0000000000000000";
+        assert_eq!(
+            outcome.output,
+            ["nobody", &format!("CapInh: {none} CapPrm: {none} CapEff: {none} CapAmb: {none}")]
+        );
+        let run = async |user: &str| {
+            let probe = Probe::Script(script(&["/bin/true"], Some(user)));
+            Runner::new("check", &check(probe, SECOND * 5), &shared()).run().await
+        };
+        assert_eq!(run("nobody").await.finding, Finding::Passed, "itself may be named");
+        for other in ["root", "daemon", "no-such-user"] {
+            assert_eq!(
+                run(other).await.text,
+                format!(
+                    "cannot run it as user {other}: the agent is user nobody and may not change that; leave user out, or \
+                     let systemd run it as whom it likes (units)"
+                )
+            );
+        }
     });
 }
