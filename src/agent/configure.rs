@@ -67,7 +67,7 @@ impl Agent {
             self.place(now, &name, wanted);
         }
         self.index();
-        self.regroup(now, &config.groups);
+        self.regroup(now, &config.groups, out);
         self.watch(config.checks, script_user, out);
         self.stand_all(now, &altered, out);
         self.timers.reset(self.instances.len());

@@ -61,8 +61,19 @@ impl Group {
 }
 
 impl Agent {
-    /// The groups are these now. One that stays keeps its state; who is in none any more moves alone.
-    pub(super) fn regroup(&mut self, now: Instant, wanted: &std::collections::BTreeMap<String, GroupConfig>) {
+    /// The groups are these now. One that stays keeps its state; who is in none any more moves alone. One that is gone is
+    /// told so, for the last time.
+    pub(super) fn regroup(
+        &mut self,
+        now: Instant,
+        wanted: &std::collections::BTreeMap<String, GroupConfig>,
+        out: &mut Vec<Output>,
+    ) {
+        for at in 0..self.groups.len() {
+            if self.groups.get(at).is_some_and(|group| !wanted.contains_key(&*group.name)) {
+                self.group_leaves(now, at, "no longer configured", out);
+            }
+        }
         let mut old: Vec<Group> = std::mem::take(&mut self.groups);
         for instance in &mut self.instances {
             instance.group = None;
@@ -159,11 +170,23 @@ impl Agent {
     /// The agent leaves: each group is told so, for the last time.
     pub(super) fn groups_leave(&mut self, now: Instant, out: &mut Vec<Output>) {
         for at in 0..self.groups.len() {
-            let Some(group) = self.groups.get_mut(at) else { continue };
-            let previous = std::mem::replace(&mut group.state, VrState::Init);
-            group.since = now;
-            "stopped".clone_into(&mut group.reason);
-            self.group_entered(at, previous, true, out);
+            self.group_leaves(now, at, "stopped", out);
+        }
+    }
+
+    fn group_leaves(&mut self, now: Instant, at: usize, reason: &str, out: &mut Vec<Output>) {
+        let Some(group) = self.groups.get_mut(at) else { return };
+        let previous = std::mem::replace(&mut group.state, VrState::Init);
+        group.since = now;
+        reason.clone_into(&mut group.reason);
+        self.group_entered(at, previous, true, out);
+    }
+
+    /// Something happened to an instance: at the end of the turn its group is looked at.
+    pub(super) fn touch(&mut self, number: usize) {
+        let group = self.instances.get(number).and_then(|instance| instance.group);
+        if let Some(group) = group.and_then(|at| self.groups.get_mut(at)) {
+            group.touched = true;
         }
     }
 
