@@ -146,14 +146,13 @@ impl Model {
         let mut steps: Vec<_> = flight.flat_map(|n| [Step::Deliver(n), Step::Lose(n)]).collect();
         if world.flight.len() <= self.faults_amid {
             for (n, router) in world.routers.iter().enumerate() {
-                match router {
-                    None => steps.push(Step::Start(n)),
-                    Some(_) => {
-                        steps.extend([Step::Stop(n), Step::Crash(n)]);
-                        steps.extend(self.weighed[n].map(|_| Step::Weigh(n)));
-                        steps.extend(self.blocks.then_some(Step::Block(n)));
-                    }
+                if router.is_none() {
+                    steps.push(Step::Start(n));
+                    continue;
                 }
+                steps.extend([Step::Stop(n), Step::Crash(n)]);
+                steps.extend(self.weighed[n].map(|_| Step::Weigh(n)));
+                steps.extend(self.blocks.then_some(Step::Block(n)));
             }
         }
         let (next, due) = due(world);
@@ -258,7 +257,7 @@ impl Model {
     }
 
     /// What is wrong with a world that is as settled as it ever gets.
-    fn judge(&self, world: &World) -> Result<(), Wrong> {
+    fn judge(world: &World) -> Result<(), Wrong> {
         let up: Vec<_> = (0..world.routers.len()).filter(|n| world.routers[*n].is_some()).collect();
         let masters: Vec<_> =
             up.iter().copied().filter(|n| world.routers[*n].as_ref().is_some_and(is_master)).collect();
@@ -361,14 +360,14 @@ impl Explored {
             // A circle that was not known: what goes round for ever must be right all along.
             let circle = if settled[at].is_none() { on_way.get(&at).copied() } else { None };
             for n in way.iter().skip(circle.unwrap_or(way.len())) {
-                if let Err(Wrong(what)) = model.judge(&self.worlds[*n]) {
+                if let Err(Wrong(what)) = Model::judge(&self.worlds[*n]) {
                     panic!("{what}, again and again\n{}", self.way_to(*n));
                 }
                 settled[*n] = Some(Duration::ZERO);
             }
             for n in way.iter().take(circle.unwrap_or(way.len())).rev() {
                 let (next, took) = calm[*n];
-                let fine = model.judge(&self.worlds[*n]).is_ok();
+                let fine = Model::judge(&self.worlds[*n]).is_ok();
                 let rest = settled[next].unwrap();
                 // A world that is right and stays right takes no more time.
                 settled[*n] = Some(if fine && rest.is_zero() { rest } else { rest + took });

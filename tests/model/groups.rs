@@ -192,7 +192,10 @@ fn turn(
     wrong(holds != holds_now, || format!("host {host} holds what it should not, or the reverse"))
 }
 
-fn explore(model: &Model) -> (Vec<World>, BTreeMap<World, usize>, Vec<Option<(usize, Step)>>) {
+/// The world before each, and the step from it.
+type Came = Vec<Option<(usize, Step)>>;
+
+fn explore(model: &Model) -> (Vec<World>, BTreeMap<World, usize>, Came) {
     let mut worlds = vec![World::start()];
     let mut index = BTreeMap::from([(World::start(), 0)]);
     let mut came = vec![None];
