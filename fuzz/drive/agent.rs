@@ -282,7 +282,7 @@ impl Host {
                         0..=99 => None,
                         number => Some((i16::from(number) - 180) * 400),
                     };
-                    self.judged(check, verdict, weight, bytes.next() % 8 == 0);
+                    self.judged(check, verdict, weight, bytes.next().is_multiple_of(8));
                 }
             },
         }

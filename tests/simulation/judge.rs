@@ -69,6 +69,7 @@ pub(crate) struct Watch {
 }
 
 /// What is known of one instance.
+#[expect(clippy::struct_excessive_bools, reason = "what happened in a turn, each by itself")]
 #[derive(Debug)]
 pub(crate) struct Seat {
     pub(crate) state: VrState,
