@@ -14,6 +14,9 @@
     reason = "a test may fail by panicking"
 )]
 
+#[path = "model/groups.rs"]
+mod groups;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -37,6 +40,9 @@ struct Model {
     bound: Duration,
     /// Up to how many adverts may be on their way when a router fails, stops or starts.
     faults_amid: usize,
+    /// What the priority of each router may fall to and rise from, as its checks say; and whether they may say nothing.
+    weighed: Vec<Option<Priority>>,
+    blocks: bool,
 }
 
 /// One moment of an election. A router that does not run is `None`.
@@ -53,6 +59,10 @@ enum Step {
     Start(usize),
     Stop(usize),
     Crash(usize),
+    /// Its priority falls, or rises back.
+    Weigh(usize),
+    /// Nothing is known of a check any more, or something is again.
+    Block(usize),
     /// The advert of this number in flight arrives.
     Deliver(usize),
     /// The advert of this number in flight does not arrive.
@@ -115,7 +125,15 @@ impl Model {
         let bound = waits.max().unwrap() * 2;
         // Of three routers the states would be millions; one advert was tried once, and showed no more than none.
         let faults_amid = if settings.len() > 2 { 0 } else { 3 };
-        Model { settings, bound, faults_amid }
+        let weighed = vec![None; settings.len()];
+        Model { settings, bound, faults_amid, weighed, blocks: false }
+    }
+
+    /// The same with checks: what each priority may fall to, and whether nothing may be known of a check.
+    fn with_checks(settings: Vec<Settings>, weighed: Vec<Option<Priority>>, blocks: bool) -> Self {
+        let lowest = |s: &Settings| Settings { priority: Priority::new(1).unwrap(), ..*s };
+        let Model { bound, .. } = Model::new(settings.iter().map(lowest).collect());
+        Model { bound, weighed, blocks, faults_amid: 1, ..Model::new(settings) }
     }
 
     fn start(&self) -> World {
@@ -128,10 +146,13 @@ impl Model {
         let mut steps: Vec<_> = flight.flat_map(|n| [Step::Deliver(n), Step::Lose(n)]).collect();
         if world.flight.len() <= self.faults_amid {
             for (n, router) in world.routers.iter().enumerate() {
-                match router {
-                    None => steps.push(Step::Start(n)),
-                    Some(_) => steps.extend([Step::Stop(n), Step::Crash(n)]),
+                if router.is_none() {
+                    steps.push(Step::Start(n));
+                    continue;
                 }
+                steps.extend([Step::Stop(n), Step::Crash(n)]);
+                steps.extend(self.weighed[n].map(|_| Step::Weigh(n)));
+                steps.extend(self.blocks.then_some(Step::Block(n)));
             }
         }
         let (next, due) = due(world);
@@ -154,6 +175,18 @@ impl Model {
                 after.down(n);
             }
             Step::Crash(n) => after.down(n),
+            Step::Weigh(n) | Step::Block(n) => {
+                let mut settings = after.routers[n].as_ref().unwrap().settings();
+                match (step, settings.promotion) {
+                    (Step::Weigh(_), _) if settings.priority == self.settings[n].priority => {
+                        settings.priority = self.weighed[n].unwrap();
+                    }
+                    (Step::Weigh(_), _) => settings.priority = self.settings[n].priority,
+                    (_, Promotion::Blocked) => settings.promotion = Promotion::Alone,
+                    (_, _) => settings.promotion = Promotion::Blocked,
+                }
+                self.turn(&mut after, n, NOW, Event::Configure(settings))?;
+            }
             Step::Deliver(n) => {
                 let (to, heard) = after.flight.remove(n);
                 self.turn(&mut after, to, NOW, Event::Heard(heard))?;
@@ -177,12 +210,23 @@ impl Model {
         let router = world.routers[n].as_mut().unwrap();
         let mut actions = Vec::new();
         let mut holds = is_master(router);
+        let (was_master, before) = (holds, router.settings().priority);
         router.handle(now, event, &mut actions);
+        let priority_now = router.settings().priority;
+        let fell = matches!(event, Event::Configure(_)) && priority_now < before && !before.is_owner();
+        let goes_on = was_master && is_master(router);
+        if fell && goes_on {
+            let said = [Action::Advertise(Claim::Resign), Action::Advertise(Claim::Hold(priority_now))];
+            wrong(actions != said, || format!("{n} falls to {priority_now} and does {actions:?}"))?;
+        }
+        wrong(fell && was_master && !goes_on, || format!("{n} lets go because its priority falls"))?;
+        let resigns = actions.contains(&Action::Advertise(Claim::Resign));
+        wrong(resigns && goes_on && !fell, || format!("{n} resigns and goes on"))?;
         for action in &actions {
             match action {
                 Action::Advertise(Claim::Hold(priority)) => {
                     wrong(!holds && !is_master(router), || format!("{n} advertises and is not MASTER"))?;
-                    wrong(*priority != self.settings[n].priority, || format!("{n} advertises {priority}"))?;
+                    wrong(*priority != priority_now, || format!("{n} advertises {priority}"))?;
                 }
                 Action::Advertise(Claim::Resign) => {
                     wrong(!holds, || format!("{n} resigns what it does not hold"))?;
@@ -213,18 +257,22 @@ impl Model {
     }
 
     /// What is wrong with a world that is as settled as it ever gets.
-    fn judge(&self, world: &World) -> Result<(), Wrong> {
+    fn judge(world: &World) -> Result<(), Wrong> {
         let up: Vec<_> = (0..world.routers.len()).filter(|n| world.routers[*n].is_some()).collect();
         let masters: Vec<_> =
             up.iter().copied().filter(|n| world.routers[*n].as_ref().is_some_and(is_master)).collect();
-        let Some(highest) = up.iter().map(|n| self.settings[*n].priority).max() else { return Ok(()) };
+        let standing = |n: usize| world.routers[n].as_ref().unwrap().settings();
+        // Who must wait for its checks cannot become MASTER, but can stay it.
+        let able = |n: &usize| standing(*n).promotion != Promotion::Blocked || masters.contains(n);
+        let up: Vec<_> = up.into_iter().filter(able).collect();
+        let Some(highest) = up.iter().map(|n| standing(*n).priority).max() else { return Ok(()) };
         let [master] = masters[..] else {
             return Err(Wrong(format!("{} routers are MASTER", masters.len())));
         };
-        let won = self.settings[master].priority;
+        let won = standing(master).priority;
         // Whoever does not preempt leaves in office whom it finds there; an owner always preempts.
-        let preempting = |n: &usize| self.settings[*n].preempt || self.settings[*n].priority.is_owner();
-        let better = up.iter().find(|n| self.settings[**n].priority > won && preempting(n));
+        let preempting = |n: &usize| standing(*n).preempt || standing(*n).priority.is_owner();
+        let better = up.iter().find(|n| standing(**n).priority > won && preempting(n));
         wrong(better.is_some(), || {
             format!("{master} is MASTER with {won}, but {highest} is there and preempts")
         })
@@ -312,14 +360,14 @@ impl Explored {
             // A circle that was not known: what goes round for ever must be right all along.
             let circle = if settled[at].is_none() { on_way.get(&at).copied() } else { None };
             for n in way.iter().skip(circle.unwrap_or(way.len())) {
-                if let Err(Wrong(what)) = model.judge(&self.worlds[*n]) {
+                if let Err(Wrong(what)) = Model::judge(&self.worlds[*n]) {
                     panic!("{what}, again and again\n{}", self.way_to(*n));
                 }
                 settled[*n] = Some(Duration::ZERO);
             }
             for n in way.iter().take(circle.unwrap_or(way.len())).rev() {
                 let (next, took) = calm[*n];
-                let fine = model.judge(&self.worlds[*n]).is_ok();
+                let fine = Model::judge(&self.worlds[*n]).is_ok();
                 let rest = settled[next].unwrap();
                 // A world that is right and stays right takes no more time.
                 settled[*n] = Some(if fine && rest.is_zero() { rest } else { rest + took });
@@ -349,9 +397,13 @@ impl Explored {
         let Some(step) = step else { return (self.index[world], Duration::ZERO) };
         let took = match step {
             Step::Timeout(_) => due(world).0.map_or(Duration::ZERO, |at| at.since(NOW)),
-            Step::Start(_) | Step::Stop(_) | Step::Crash(_) | Step::Deliver(_) | Step::Lose(_) => {
-                Duration::ZERO
-            }
+            Step::Start(_)
+            | Step::Stop(_)
+            | Step::Crash(_)
+            | Step::Weigh(_)
+            | Step::Block(_)
+            | Step::Deliver(_)
+            | Step::Lose(_) => Duration::ZERO,
         };
         let after = model.step(world, *step).unwrap_or_else(|Wrong(what)| panic!("{what}"));
         (self.index[&after], took)
@@ -359,9 +411,13 @@ impl Explored {
 }
 
 fn check(settings: &[Settings]) {
-    let model = Model::new(settings.to_vec());
-    let all = Explored::everything(&model);
-    let took = [Order::First, Order::Last, Order::TimersFirst].map(|order| all.settle(&model, order));
+    check_model(&Model::new(settings.to_vec()));
+}
+
+fn check_model(model: &Model) {
+    let settings = &model.settings;
+    let all = Explored::everything(model);
+    let took = [Order::First, Order::Last, Order::TimersFirst].map(|order| all.settle(model, order));
     let priorities: Vec<_> = settings.iter().map(|s| s.priority.number()).collect();
     #[expect(clippy::print_stdout, reason = "shown by `cargo test -- --nocapture`")]
     {
@@ -455,4 +511,64 @@ fn three_with_two_alike() {
 #[test]
 fn three_with_an_owner() {
     check(&[router(255, true), router(128, true), router(64, true)]);
+}
+
+/// Two routers of these priorities, the second numbers being what they may fall to.
+fn weigh(settings: [Settings; 2], falls: [Option<u8>; 2], blocks: bool) {
+    let falls = falls.map(|fall| fall.and_then(Priority::new));
+    check_model(&Model::with_checks(settings.to_vec(), falls.to_vec(), blocks));
+}
+
+#[test]
+fn two_whose_priorities_follow_checks() {
+    weigh([router(192, true), router(128, true)], [Some(64), None], false);
+    weigh([router(192, true), router(128, true)], [Some(64), Some(32)], false);
+    weigh([router(192, true), router(64, true)], [Some(128), None], false);
+}
+
+#[test]
+fn two_of_which_one_falls_to_the_priority_of_the_other_or_both_from_one_to_one() {
+    weigh([router(192, true), router(128, true)], [Some(128), None], false);
+    weigh([router(192, true), router(192, true)], [Some(64), Some(64)], false);
+}
+
+#[test]
+fn two_whose_priorities_follow_checks_and_do_not_preempt() {
+    weigh([router(192, false), router(128, false)], [Some(64), None], false);
+}
+
+#[test]
+fn two_of_version_2_whose_priorities_follow_checks() {
+    let v2 = |priority| Settings { version: Version::V2, ..router(priority, true) };
+    weigh([v2(192), v2(128)], [Some(64), None], false);
+}
+
+#[test]
+fn two_that_wait_for_their_checks() {
+    weigh([router(192, true), router(64, true)], [None, None], true);
+    weigh([router(192, false), router(64, false)], [None, None], true);
+}
+
+#[test]
+fn a_better_backup_takes_over_within_its_skew_of_a_fall_and_nothing_is_let_go_before() {
+    let settings = vec![router(192, true), router(128, true)];
+    let model = Model::with_checks(settings, vec![Priority::new(64), None], false);
+    let mut world = model.start();
+    let step = |world: &World, step| model.step(world, step).unwrap_or_else(|Wrong(what)| panic!("{what}"));
+    for next in [Step::Start(0), Step::Start(1), Step::Timeout(0), Step::Deliver(0), Step::Weigh(0)] {
+        world = step(&world, next);
+    }
+    assert!(is_master(world.routers[0].as_ref().unwrap()));
+    while !world.flight.is_empty() {
+        // The resignation was sent before the new priority, and so it arrives.
+        let resigns = world.flight.iter().position(|(_, heard)| heard.claim == Claim::Resign).unwrap_or(0);
+        world = step(&world, Step::Deliver(resigns));
+    }
+    let (next, who) = due(&world);
+    assert_eq!(who, [1], "before the next advert");
+    assert_eq!(next.unwrap().since(NOW), Duration::from_millis(500), "the skew of priority 128");
+    world = step(&world, Step::Timeout(1));
+    assert!(world.routers.iter().flatten().all(is_master), "both hold until the advert arrives");
+    world = step(&world, Step::Deliver(0));
+    assert!(!is_master(world.routers[0].as_ref().unwrap()));
 }

@@ -15,7 +15,10 @@ use failover::agent::addresses::ADDRESS_PROTOCOL;
 use failover::agent::message::{Change, FilterRow, Input, Link, LinkAddress, Observed, Output, SocketId};
 use failover::agent::outlook::{InstanceOutlook, Outlook};
 use failover::agent::snapshot::VrState;
+use failover::config::model::{CheckConfig, GroupConfig, Initial, Probe, Track, Weight};
 use failover::config::{self, Config};
+use failover::health::check::Fact;
+use failover::health::standing::Verdict;
 use failover::net::{LinkIndex, LinkName, MacAddr, Prefix, Scope};
 use failover::time::Instant;
 use proptest::prelude::*;
@@ -32,7 +35,13 @@ struct Host {
     sent: BTreeMap<(SocketId, IpAddr, u8), Vec<u8>>,
     announced: BTreeSet<(LinkIndex, Vec<u8>)>,
     removed: BTreeSet<(LinkIndex, IpAddr)>,
+    /// What the checks `c0`, `c1`, … say.
+    verdicts: Verdicts,
 }
+
+type Verdicts = [(Verdict, Option<i16>); 3];
+
+const PASSING: Verdicts = [(Verdict::Passing, None); 3];
 
 fn links() -> Observed {
     let link = |index: u8| Link {
@@ -57,6 +66,10 @@ fn links() -> Observed {
 
 impl Host {
     fn start(config: Config) -> Self {
+        Host::start_judged(config, PASSING)
+    }
+
+    fn start_judged(config: Config, verdicts: Verdicts) -> Self {
         let mut host = Host {
             agent: Agent::new("host".to_owned()),
             now: Instant::from_nanos(1_000_000_000_000),
@@ -65,6 +78,7 @@ impl Host {
             sent: BTreeMap::new(),
             announced: BTreeSet::new(),
             removed: BTreeSet::new(),
+            verdicts,
         };
         host.give(Input::Configure(config));
         host
@@ -114,7 +128,15 @@ impl Host {
                 self.give(Input::Applied { request, outcome: Ok(()) });
             }
             Output::Dump => self.give(Input::Observed(links())),
-            Output::Report(_) | Output::Watch(_) | Output::Entered(_) | Output::Rehooked(_) => {}
+            // Whoever runs checks tells afresh what each says.
+            Output::Watch(watched) => {
+                for name in watched.checks.keys() {
+                    let (verdict, weight) = self.verdicts[usize::from(name.as_bytes()[1] - b'0')];
+                    let (check, text) = (name.as_str().into(), "so".to_owned());
+                    self.give(Input::Judged(Fact { check, verdict, weight, text, held: None }));
+                }
+            }
+            Output::Report(_) | Output::Entered(_) | Output::Rehooked(_) => {}
             Output::Finished => panic!("nobody asked"),
         }
     }
@@ -143,13 +165,17 @@ impl Host {
             let master = i.master.map(|m| (m.address, m.priority, m.advert_interval_ms));
             let _ = writeln!(
                 text,
-                "{} {} {} {} {} {} {} {:?} {:?} {master:?} {}",
+                "{} {} {} {} {} {} {} {:?} {:?} {:?} {} {:?} {:?} {master:?} {}",
                 i.name,
                 i.state,
                 i.interface,
                 i.virtual_router_id,
                 i.version,
                 i.base_priority,
+                i.effective_priority,
+                i.group,
+                i.tracks,
+                i.waiting_for,
                 i.advert_interval_ms,
                 i.primary_address,
                 i.addresses,
@@ -306,6 +332,62 @@ fn configuration() -> impl Strategy<Value = (String, Config)> {
     })
 }
 
+/// The same with checks that instances track, and with a group of some of them.
+fn with_health() -> impl Strategy<Value = (String, Config)> {
+    let weight = |number| Track::Weight(Weight::new(number).unwrap());
+    let tracks = [
+        vec![],
+        vec![("c0", Track::Fault)],
+        vec![("c1", weight(-20))],
+        vec![("c1", weight(253)), ("c2", Track::FileWeight)],
+        vec![("c0", Track::Fault), ("c1", weight(3))],
+    ];
+    let choices = prop::collection::vec((prop::sample::select(tracks.to_vec()), any::<bool>()), NAMES.len());
+    (configuration(), choices, 0..4u8).prop_map(|((text, mut config), choices, rules)| {
+        let (mut members, mut owners) = (Vec::new(), BTreeSet::new());
+        for ((name, instance), (tracks, grouped)) in config.instances.iter_mut().zip(choices) {
+            let owner = instance.priority.is_owner();
+            // Owners listen to no check, and are not mixed with others.
+            if !owner {
+                instance.track = tracks.iter().map(|(name, track)| ((*name).to_owned(), *track)).collect();
+            }
+            if grouped && (owners.is_empty() || owners.contains(&owner)) {
+                owners.insert(owner);
+                members.push(name.clone());
+            }
+        }
+        for name in ["c0", "c1", "c2"] {
+            config.checks.insert(name.to_owned(), check(rules + 1));
+        }
+        if !members.is_empty() && rules > 0 {
+            config.groups.insert(format!("g{}", rules % 2), GroupConfig { members, hooks: None });
+        }
+        let tracks: Vec<_> =
+            config.instances.iter().map(|(name, i)| (name.clone(), i.track.clone())).collect();
+        let text = format!("{text}{tracks:?} {:?}", config.groups);
+        (text, config)
+    })
+}
+
+fn check(fall: u8) -> CheckConfig {
+    CheckConfig {
+        probe: Probe::Interface(LinkName::new("lo").unwrap()),
+        interval: Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
+        fall,
+        rise: 1,
+        initial: Initial::Unknown,
+        flap: None,
+    }
+}
+
+fn verdicts() -> impl Strategy<Value = Verdicts> {
+    let one =
+        prop::sample::select(vec![Verdict::Passing, Verdict::Failing, Verdict::Passing, Verdict::Unknown]);
+    let number = prop::option::of(-300..300i16);
+    prop::array::uniform3((one, number))
+}
+
 /// What was held before and after by a MASTER, in the same form, was there all the time.
 fn nothing_held_twice_was_gone(before: &BTreeMap<(LinkIndex, IpAddr), Form>, host: &Host) {
     for (key, form) in before {
@@ -391,7 +473,26 @@ proptest! {
     }
 
     #[test]
-    fn the_same_configuration_again_does_nothing(config in configuration(), after in 0..30_000u64) {
+    fn a_reload_of_checks_and_groups_ends_where_a_fresh_start_would_end(
+        old in with_health(),
+        new in with_health(),
+        verdicts in verdicts(),
+        after in 0..30_000u64,
+    ) {
+        // A MASTER of which nothing is known stays one, which a fresh start does not make it.
+        let known = verdicts.iter().all(|(verdict, _)| *verdict != Verdict::Unknown);
+        let mut host = Host::start_judged(old.1.clone(), verdicts);
+        host.run(Duration::from_millis(after));
+        host.give(Input::Configure(new.1.clone()));
+        let mut fresh = Host::start_judged(new.1.clone(), verdicts);
+        let (reloaded, fresh) = (host.outcome(), fresh.outcome());
+        if known {
+            prop_assert_eq!(reloaded, fresh, "{}----\n{}", old.0, new.0);
+        }
+    }
+
+    #[test]
+    fn the_same_configuration_again_does_nothing(config in with_health(), after in 0..30_000u64) {
         let mut host = Host::start(config.1.clone());
         host.run(Duration::from_millis(after));
         let mut out = Vec::new();

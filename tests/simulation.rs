@@ -17,6 +17,8 @@ mod calm;
 mod effects;
 #[path = "simulation/faults.rs"]
 mod faults;
+#[path = "simulation/health.rs"]
+mod health;
 #[path = "simulation/host.rs"]
 mod host;
 #[path = "simulation/judge.rs"]

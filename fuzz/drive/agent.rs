@@ -23,8 +23,10 @@ use failover::agent::message::{
 };
 use failover::agent::snapshot::VrState;
 use failover::config::Config;
-use failover::config::model::InstanceConfig;
+use failover::config::model::{CheckConfig, GroupConfig, Initial, InstanceConfig, Probe, Track, Weight};
 use failover::config::parse;
+use failover::health::check::Fact;
+use failover::health::standing::Verdict;
 use failover::net::{Family, LinkIndex, LinkName, MacAddr, Prefix};
 use failover::time::Instant;
 use failover::vrrp::fields::{ChecksumForm, Claim, Interval, Version, Vrid};
@@ -89,7 +91,39 @@ fn ip(text: &str) -> IpAddr {
 
 fn configuration(choice: u8) -> Config {
     let text = [[WEB, SIX].concat(), [WEB, OLD].concat(), UNICAST.to_owned(), [OLD, SIX].concat()];
-    parse(&text[usize::from(choice) % text.len()], "fuzz").expect("a legal configuration").config
+    let plain = parse(&text[usize::from(choice) % text.len()], "fuzz").expect("a legal configuration");
+    let mut config = plain.config;
+    // The upper bits: which checks count and how, and whether the instances move together.
+    let how = choice / 4;
+    if how & 1 == 1 {
+        let tracks = [Track::Fault, Track::FileWeight, Track::Weight(Weight::new(-100).expect("in range"))];
+        for (name, track) in CHECKS.iter().zip(tracks.into_iter().cycle().skip(usize::from(how / 4 % 3))) {
+            config.checks.insert((*name).to_owned(), check(how & 16 == 0));
+            let last = config.instances.values_mut().next_back();
+            last.expect("an instance").track.insert((*name).to_owned(), track);
+        }
+    }
+    if how & 2 == 2 {
+        let members = config.instances.keys().cloned().collect();
+        config.groups.insert("all".to_owned(), GroupConfig { members, hooks: None });
+    }
+    config
+}
+
+/// Those that are configured, and one that is not.
+const CHECKS: [&str; 2] = ["a", "b"];
+const SAID: [&str; 3] = ["a", "b", "nobody"];
+
+fn check(known: bool) -> CheckConfig {
+    CheckConfig {
+        probe: Probe::Interface(LinkName::new("lo").expect("a legal name")),
+        interval: Duration::from_secs(1),
+        timeout: Duration::from_secs(1),
+        fall: 1,
+        rise: 1,
+        initial: if known { Initial::Passing } else { Initial::Unknown },
+        flap: None,
+    }
 }
 
 /// The input, byte by byte; zeros after its end.
@@ -240,9 +274,25 @@ impl Host {
                     let socket = SocketId { link, family: bytes.one_of(&[Family::Ipv4, Family::Ipv6]) };
                     self.turn(Input::SendFailed { socket, refusal: refusal(101) });
                 }
-                _ => self.turn(Input::Timeout),
+                128..=159 => self.turn(Input::Timeout),
+                _ => {
+                    let check = bytes.one_of(&SAID);
+                    let verdict = bytes.one_of(&[Verdict::Passing, Verdict::Failing, Verdict::Unknown]);
+                    let weight = match bytes.next() {
+                        0..=99 => None,
+                        number => Some((i16::from(number) - 180) * 400),
+                    };
+                    self.judged(check, verdict, weight, bytes.next().is_multiple_of(8));
+                }
             },
         }
+    }
+
+    /// A check says something.
+    fn judged(&mut self, check: &str, verdict: Verdict, weight: Option<i16>, held: bool) {
+        let held = held.then_some(Duration::from_secs(9));
+        let (check, text) = (check.into(), "so".to_owned());
+        self.turn(Input::Judged(Fact { check, verdict, weight, text, held }));
     }
 
     /// An advert, legal but for what the configuration says of it.
@@ -526,6 +576,9 @@ impl Host {
         }
         for own in OWN {
             self.add_address(own_prefix(own), 0);
+        }
+        for check in CHECKS {
+            self.judged(check, Verdict::Passing, None, false);
         }
         self.settle();
         self.run_and_settle(CALM);

@@ -112,8 +112,9 @@ impl Agent {
     }
 
     /// What is told of an instance that entered a state, or is in FAULT for another reason.
-    pub(super) fn told(&self, number: usize, report: Option<Report>, out: &mut Vec<Output>) {
+    pub(super) fn told(&mut self, number: usize, report: Option<Report>, out: &mut Vec<Output>) {
         let Some(report) = report else { return };
+        self.touch(number);
         let entered = if let Report::Transition { previous, state, .. } = &report {
             Some((*previous, *state))
         } else {
@@ -274,6 +275,8 @@ impl Agent {
                 if !again {
                     let reason = instance.hold_off(now, &because);
                     self.shut_down(now, number, VrState::Fault, reason, out);
+                    // One unfit, all unfit.
+                    self.evaluate(now, number, out);
                 }
             }
             Fact::Stale | Fact::Stuck { .. } => {}

@@ -62,13 +62,19 @@ impl Group {
 }
 
 impl Agent {
-    /// The groups are these now. One that stays keeps its state; who is in none any more moves alone.
+    /// The groups are these now. One that stays keeps its state; who is in none any more moves alone. One that is gone is
+    /// told so, for the last time.
     pub(super) fn regroup(
         &mut self,
         now: Instant,
         wanted: &BTreeMap<String, GroupConfig>,
         out: &mut Vec<Output>,
     ) {
+        for at in 0..self.groups.len() {
+            if self.groups.get(at).is_some_and(|group| !wanted.contains_key(&*group.name)) {
+                self.group_leaves(now, at, "no longer configured", out);
+            }
+        }
         let mut old: Vec<Group> = std::mem::take(&mut self.groups);
         for instance in &mut self.instances {
             instance.group = None;
@@ -100,17 +106,6 @@ impl Agent {
             if rehooked {
                 out.extend(self.group_entry(self.groups.len() - 1, state, false).map(Output::Rehooked));
             }
-        }
-        for gone in old {
-            // Whatever ran for it is stopped, and it is told so.
-            self.groups.push(Group { members: Vec::new(), hooks: gone.hooks, ..gone });
-            let at = self.groups.len() - 1;
-            if let Some(group) = self.groups.last_mut() {
-                group.state = VrState::Init;
-                "no longer configured".clone_into(&mut group.reason);
-            }
-            self.group_entered(at, gone.state, true, out);
-            self.groups.pop();
         }
     }
 
@@ -180,11 +175,23 @@ impl Agent {
     /// The agent leaves: each group is told so, for the last time.
     pub(super) fn groups_leave(&mut self, now: Instant, out: &mut Vec<Output>) {
         for at in 0..self.groups.len() {
-            let Some(group) = self.groups.get_mut(at) else { continue };
-            let previous = std::mem::replace(&mut group.state, VrState::Init);
-            group.since = now;
-            "stopped".clone_into(&mut group.reason);
-            self.group_entered(at, previous, true, out);
+            self.group_leaves(now, at, "stopped", out);
+        }
+    }
+
+    fn group_leaves(&mut self, now: Instant, at: usize, reason: &str, out: &mut Vec<Output>) {
+        let Some(group) = self.groups.get_mut(at) else { return };
+        let previous = std::mem::replace(&mut group.state, VrState::Init);
+        group.since = now;
+        reason.clone_into(&mut group.reason);
+        self.group_entered(at, previous, true, out);
+    }
+
+    /// Something happened to an instance: at the end of the turn its group is looked at.
+    pub(super) fn touch(&mut self, number: usize) {
+        let group = self.instances.get(number).and_then(|instance| instance.group);
+        if let Some(group) = group.and_then(|at| self.groups.get_mut(at)) {
+            group.touched = true;
         }
     }
 

@@ -1,5 +1,7 @@
 //! The agent as a whole, on a host that answers at once.
 
+mod checks;
+mod groups;
 mod links;
 
 use std::net::IpAddr;

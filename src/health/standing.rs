@@ -76,7 +76,9 @@ pub fn standing<'t>(base: Priority, tracked: impl Iterator<Item = (&'t str, Trac
     let (mut sum, mut unknown) = (i32::from(base.number()), None);
     for (name, track, view) in tracked {
         sum += i32::from(weight(track, view));
-        if view.verdict == Verdict::Unknown {
+        // Weights are nothing to an owner.
+        let counts = track == Track::Fault || !base.is_owner();
+        if view.verdict == Verdict::Unknown && counts {
             unknown.get_or_insert(name);
         }
     }
@@ -142,6 +144,9 @@ mod tests {
     #[test]
     fn the_owner_stays_the_owner() {
         assert_eq!(effective(255, &[(by(-20), view(Failing))]), 255);
+        let waits =
+            |track| standing(Priority::OWNER, [("x", track, view(Unknown))].into_iter()).unknown.is_some();
+        assert_eq!((waits(by(-20)), waits(Track::Fault)), (false, true));
     }
 
     #[test]

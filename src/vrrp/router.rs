@@ -47,6 +47,8 @@ pub struct Router {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Awaited {
     Silence,
+    /// The same, and it was hastened already: once only, however many resign with its master.
+    Hastened,
     Resignation,
     Preemption,
 }
@@ -134,7 +136,7 @@ impl Router {
                 | Event::Timeout
                 | Event::Primary(_)
                 | Event::Promote
-                | Event::Yield
+                | Event::Yield { .. }
                 | Event::Hasten,
             ) => {}
 
@@ -154,8 +156,8 @@ impl Router {
             // Not of the RFC: those that move together.
             (State::Backup(_), Event::Promote) if self.due => self.promote(now, actions),
             (State::Backup(backup), Event::Hasten) => self.hasten(now, backup),
-            (State::Master(_), Event::Yield) => self.give_way(now, actions),
-            (State::Backup(_), Event::Promote | Event::Yield)
+            (State::Master(_), Event::Yield { sooner }) => self.give_way(now, sooner, actions),
+            (State::Backup(_), Event::Promote | Event::Yield { .. })
             | (State::Master(_), Event::Promote | Event::Hasten) => {}
 
             // Not of the RFC: the parameters live.
@@ -257,7 +259,9 @@ impl Router {
         }
         let span = |settings: &Settings, interval| match self.awaited {
             Awaited::Resignation => settings.skew_time(interval),
-            Awaited::Silence | Awaited::Preemption => settings.master_down_interval(interval),
+            Awaited::Silence | Awaited::Hastened | Awaited::Preemption => {
+                settings.master_down_interval(interval)
+            }
         };
         let began = backup.down_at.before(span(&old, backup.interval));
         let down_at = began.after(span(&settings, settings.interval)).max(now);
@@ -289,7 +293,7 @@ impl Router {
     /// A BACKUP takes over for the reason that it waited for.
     fn promote(&mut self, now: Instant, actions: &mut Vec<Action>) {
         let cause = match self.awaited {
-            Awaited::Silence => Cause::MasterSilent,
+            Awaited::Silence | Awaited::Hastened => Cause::MasterSilent,
             Awaited::Resignation => Cause::MasterResigned,
             Awaited::Preemption => Cause::Preempted,
         };
@@ -317,16 +321,21 @@ impl Router {
     /// A BACKUP that hears a master gives it one interval from its last advert on, and the skew.
     fn hasten(&mut self, now: Instant, backup: Backup) {
         if self.awaited == Awaited::Silence && self.other.is_some() && !self.due {
+            self.awaited = Awaited::Hastened;
             let down_at = backup.down_at.before(backup.interval.duration() * 2).max(now);
             self.state = State::Backup(Backup { down_at, ..backup });
         }
     }
 
     /// A MASTER resigns and lets go, and listens whether somebody better takes over.
-    fn give_way(&mut self, now: Instant, actions: &mut Vec<Action>) {
+    fn give_way(&mut self, now: Instant, sooner: bool, actions: &mut Vec<Action>) {
         actions.extend([Action::Advertise(Claim::Resign), Action::Release]);
         self.other = None;
-        let backup = self.waiting(now, self.settings.interval, Awaited::Silence);
+        let interval = self.settings.interval;
+        let mut backup = self.waiting(now, interval, Awaited::Silence);
+        if sooner {
+            backup.down_at = backup.down_at.before(interval.duration());
+        }
         self.enter(State::Backup(backup), Cause::Yielded, actions);
     }
 

@@ -2,7 +2,9 @@
 //!
 //! Owns: what follows for the others from what happened to one of them. A group takes over in one step, when each of its
 //! members would; as long as one of them hears a better master, none does. So two hosts that hear each other in one network
-//! and not in another do not pass the group to and fro for ever. Never: knows names, addresses or checks.
+//! and not in another do not pass the group to and fro for ever. A group that is MASTER in part, as one that a reload has
+//! just made of others may be, gives way where one of its members hears a better master. Never: knows names, addresses or
+//! checks.
 
 use super::fields::Claim;
 use super::router::{Event, Heard, Promotion, Router, State};
@@ -17,10 +19,18 @@ pub fn follow(members: &[&Router], who: usize, was_master: bool, event: &Event) 
         was_master && members.get(who).is_some_and(|router| matches!(router.state(), State::Backup(_)));
     let resigned = matches!(event, Event::Heard(Heard { claim: Claim::Resign, .. }));
     let all = || members.iter().copied().enumerate();
-    if stepped_down {
+    // It hears a master that it lets be, and the others will not all be due before that is gone.
+    let outdone = matches!(event, Event::Heard(Heard { claim: Claim::Hold(theirs), .. })
+    if members.get(who).is_some_and(|router| {
+        let settings = router.settings();
+        matches!(router.state(), State::Backup(_)) && (*theirs >= settings.priority || !settings.preempt)
+    }));
+    if stepped_down || outdone {
+        // Of two hosts that outrank each other in different networks it is the one that wins for the first member.
+        let sooner = who != 0;
         return all()
             .filter(|(_, router)| router.is_master())
-            .map(|(place, _)| (place, Event::Yield))
+            .map(|(place, _)| (place, Event::Yield { sooner }))
             .collect();
     }
     let may = |router: &Router| router.is_due() && router.settings().promotion == Promotion::Together;
@@ -106,8 +116,29 @@ mod tests {
         );
         assert!(!outranked.is_master());
         let (a, b) = (master(), due());
-        assert_eq!(follow(&[&a, &outranked, &b], 1, true, &heard(200)), [(0, Event::Yield)]);
-        assert_eq!(follow(&[&a, &outranked], 1, false, &heard(200)), [], "it was none before");
+        assert_eq!(follow(&[&a, &outranked, &b], 1, true, &heard(200)), [(0, Event::Yield { sooner: true })]);
+        assert_eq!(follow(&[&a, &outranked], 1, false, &Event::Timeout), [], "it was none before");
+    }
+
+    #[test]
+    fn one_that_is_master_in_part_gives_way_where_a_better_one_is_heard() {
+        let (a, waiting) = (master(), member());
+        assert_eq!(follow(&[&a, &waiting], 1, false, &heard(100)), [(0, Event::Yield { sooner: true })]);
+        assert_eq!(follow(&[&a, &waiting], 1, false, &heard(99)), [], "it will be due");
+        assert_eq!(follow(&[&a, &waiting], 0, true, &heard(200)), [], "a MASTER that stays");
+    }
+
+    #[test]
+    fn a_resignation_hastens_once() {
+        let mut waiting = member();
+        waiting.handle(NOW, heard(200), &mut Vec::new());
+        waiting.handle(NOW, Event::Hasten, &mut Vec::new());
+        let once = waiting.clone();
+        waiting.handle(NOW, Event::Hasten, &mut Vec::new());
+        assert_eq!(waiting, once);
+        waiting.handle(NOW, heard(200), &mut Vec::new());
+        waiting.handle(NOW, Event::Hasten, &mut Vec::new());
+        assert_eq!(waiting, once, "after another advert it may be again");
     }
 
     #[test]

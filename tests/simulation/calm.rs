@@ -14,7 +14,7 @@ impl Judge {
     pub(crate) fn settles_at(&self, calm_at: u64, scenario: &Scenario) -> u64 {
         let has = |which: fn(&Fault) -> bool| scenario.strikes.iter().any(|strike| which(&strike.fault));
         // Duplicate address detection, the dump and the sockets of a start, messages still under way.
-        let mut recovery = 1200 * MS + scenario.rough.straggle + scenario.beat;
+        let mut recovery = 1200 * MS + scenario.rough.straggle + scenario.beat + scenario.health_settles;
         if has(|fault| matches!(fault, Fault::RefuseSockets { .. })) {
             recovery += 5200 * MS;
         }
@@ -86,12 +86,13 @@ impl Judge {
             let near = islands(scenario, network, segment).into_iter().find(|island| island.contains(&from));
             let able = |number: &usize| {
                 let host = &hosts[*number];
-                *number != from && host.program.is_some() && host.kernel.is_connected(segment)
+                *number != from
+                    && host.program.is_some()
+                    && self.connected(hosts, *number, segment)
+                    && !self.watches[*number].said.unfit(group)
             };
             let priority = |number: usize| {
-                self.watches[number].seats[group]
-                    .as_ref()
-                    .map(|seat| u64::from(seat.config().priority.number()))
+                self.watches[number].seats[group].as_ref().map(|seat| u64::from(seat.effective.number()))
             };
             let able: Vec<usize> = near.unwrap_or_default().into_iter().filter(able).collect();
             let Some(best) = able.iter().filter_map(|number| priority(*number)).max() else { continue };
@@ -118,7 +119,8 @@ impl Judge {
         for number in island {
             let host = &hosts[*number];
             let Some(seat) = &self.watches[*number].seats[group] else { continue };
-            let able = host.program.is_some() && host.kernel.is_connected(self.groups[group].segment);
+            let connected = self.connected(hosts, *number, self.groups[group].segment);
+            let able = host.program.is_some() && connected && !self.watches[*number].said.unfit(group);
             if able {
                 eligible.push((*number, seat));
             } else if host.program.is_some() && seat.state != VrState::Fault {
@@ -140,14 +142,23 @@ impl Judge {
                 eligible = eligible.len()
             ));
         };
-        let better = |(_, other): &&(usize, &Seat)| {
-            other.config().preempt && other.config().priority > seat.config().priority
-        };
+        let better =
+            |(_, other): &&(usize, &Seat)| other.config().preempt && other.effective > seat.effective;
         if let Some((number, other)) = eligible.iter().find(better) {
-            let (ours, theirs) = (seat.config().priority, other.config().priority);
+            let (ours, theirs) = (seat.effective, other.effective);
             return Err(format!("h{master} is MASTER with {ours}, h{number} should be with {theirs}"));
         }
         Ok(())
+    }
+
+    /// Whether a host is connected where a virtual router needs it: for one that moves with others, wherever these are.
+    fn connected(&self, hosts: &[Host], number: usize, segment: usize) -> bool {
+        let kernel = &hosts[number].kernel;
+        if self.watches[number].said.together() {
+            self.groups.iter().all(|group| kernel.is_connected(group.segment))
+        } else {
+            kernel.is_connected(segment)
+        }
     }
 
     fn judge_host(&mut self, now: u64, number: usize, host: &Host) {

@@ -45,11 +45,8 @@ impl World {
                 });
                 self.send(number, socket, source, destination, payload);
             }
-            Output::Frame { .. }
-            | Output::Report(_)
-            | Output::Watch(_)
-            | Output::Entered(_)
-            | Output::Rehooked(_) => {}
+            Output::Watch(watched) => self.watch(number, &watched),
+            Output::Frame { .. } | Output::Report(_) | Output::Entered(_) | Output::Rehooked(_) => {}
             Output::Apply { request, link, change } => {
                 self.trace.line(self.now, || format!("h{number} → {request:?} link {link}: {change:?}"));
                 let host = &mut self.hosts[number];

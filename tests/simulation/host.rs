@@ -1,10 +1,12 @@
 //! One host: its clock, its kernel, and the program that may run on it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use failover::agent::Agent;
 use failover::agent::message::{Datagram, Input, SocketId};
 use failover::config::Config;
+use failover::health::checks::{Checks, RunnerId};
 use failover::net::Prefix;
 use failover::time::Instant;
 
@@ -102,6 +104,9 @@ pub(crate) struct Host {
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) agent: Agent,
+    pub(crate) checks: Checks,
+    /// What looks at what.
+    pub(crate) probes: BTreeMap<RunnerId, Arc<str>>,
     pub(crate) inputs: VecDeque<Input<'static>>,
     pub(crate) datagrams: VecDeque<(SocketId, Packet)>,
     /// It was told to stop at this time.
@@ -112,6 +117,8 @@ impl Program {
     pub(crate) fn new(router_id: String) -> Self {
         Program {
             agent: Agent::new(router_id),
+            checks: Checks::default(),
+            probes: BTreeMap::new(),
             inputs: VecDeque::new(),
             datagrams: VecDeque::new(),
             stopping: None,

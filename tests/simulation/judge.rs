@@ -12,10 +12,11 @@ use failover::config::Config;
 use failover::config::model::{InstanceConfig, Transport};
 use failover::net::LinkIndex;
 use failover::time::Instant;
-use failover::vrrp::fields::{Claim, master_down_interval};
+use failover::vrrp::fields::{Claim, Priority, master_down_interval};
 use failover::vrrp::packet::{Advertisement, Auth};
 
 use crate::faults::Fault;
+use crate::health::Said;
 use crate::host::Host;
 use crate::kernel::{By, Held};
 use crate::scenario::{Group, MS, SECOND, Scenario, group_name};
@@ -55,6 +56,8 @@ pub(crate) struct Watch {
     odd: BTreeMap<(usize, IpAddr), u64>,
     /// What the program last asked the kernel for.
     wishes: BTreeMap<(LinkIndex, IpAddr), bool>,
+    /// What its checks say.
+    pub(crate) said: Said,
     dirty: bool,
     seen: u64,
     /// How long the program did not run before this turn.
@@ -66,17 +69,25 @@ pub(crate) struct Watch {
 }
 
 /// What is known of one instance.
+#[expect(clippy::struct_excessive_bools, reason = "what happened in a turn, each by itself")]
 #[derive(Debug)]
 pub(crate) struct Seat {
     pub(crate) state: VrState,
     config: InstanceConfig,
     before: VrState,
     held: bool,
-    resigned: bool,
+    /// It resigned and has not said since that it holds the addresses all the same.
+    resigning: bool,
+    /// It did so in this turn: the priority in force fell.
+    renounced: bool,
+    /// Priority in force: what its adverts are to say.
+    pub(crate) effective: Priority,
+    /// It fell by what the program takes in this turn.
+    pub(crate) fell: bool,
     last_advert: Option<Instant>,
     /// The second that adverts are counted in, and how many there may be and were.
     second: u64,
-    allowed: u64,
+    pub(crate) allowed: u64,
     sent: u64,
     /// Out because the kernel refused its addresses, until then.
     pub(crate) out_until: u64,
@@ -91,7 +102,10 @@ impl Seat {
             config: config.clone(),
             before: VrState::Init,
             held: false,
-            resigned: false,
+            resigning: false,
+            renounced: false,
+            effective: config.priority,
+            fell: false,
             last_advert: None,
             second: 0,
             allowed: 0,
@@ -139,6 +153,7 @@ impl Judge {
         watch.slept = 0;
         watch.dirty = true;
         watch.ill_until = now;
+        watch.said.forget();
         self.configured(number, &host.config);
     }
 
@@ -159,6 +174,8 @@ impl Judge {
             // A MASTER says at once what is new.
             seat.allowed += 1;
         }
+        self.watches[number].said.configured(config);
+        self.restand(number);
     }
 
     /// A program runs again after a pause.
@@ -181,20 +198,40 @@ impl Judge {
         for seat in self.watches[number].seats.iter_mut().flatten() {
             seat.before = seat.state;
             seat.held = false;
-            seat.resigned = false;
+            seat.resigning = false;
+            seat.renounced = false;
         }
     }
 
     /// All outputs of one fact are out.
     pub(crate) fn end(&mut self, number: usize) {
         let mut wrong = None;
-        for (group, seat) in self.watches[number].seats.iter().enumerate() {
+        let watch = &mut self.watches[number];
+        let masters = watch.seats.iter().flatten().filter(|seat| seat.state == VrState::Master).count();
+        let all = watch.seats.iter().flatten().count();
+        if watch.said.together() && masters != 0 && masters != all {
+            wrong = Some(format!("{masters} of a group of {all} are MASTER"));
+        }
+        for (group, seat) in watch.seats.iter_mut().enumerate() {
             let Some(seat) = seat else { continue };
-            let was_master = seat.before == VrState::Master;
+            let (was_master, is_master) = (seat.before == VrState::Master, seat.state == VrState::Master);
+            let fell = std::mem::take(&mut seat.fell);
+            if is_master && watch.said.unfit(group) {
+                wrong = Some(format!("vr{group} is MASTER while a check that it must not be without fails"));
+            }
+            if is_master && !was_master && watch.said.blocked(group) {
+                wrong = Some(format!("vr{group} takes over, and nothing is known of a check"));
+            }
+            if fell && was_master && is_master && !seat.renounced {
+                wrong = Some(format!("vr{group} keeps its fall to {} to itself", seat.effective));
+            }
+            if seat.renounced && !(fell && was_master) {
+                wrong = Some(format!("vr{group} resigns and goes on, and its priority did not fall"));
+            }
             if seat.held && !was_master && seat.state != VrState::Master {
                 wrong = Some(format!("vr{group} claims the addresses as {}", seat.state));
             }
-            if seat.resigned && (!was_master || seat.state == VrState::Master) {
+            if seat.resigning && (!was_master || is_master) {
                 wrong = Some(format!("vr{group} resigns in {}, was {}", seat.state, seat.before));
             }
         }
@@ -271,16 +308,21 @@ impl Judge {
         }
         match message.claim {
             Claim::Resign => {
-                seat.resigned = true;
+                seat.resigning = true;
                 return Ok(());
             }
-            Claim::Hold(priority) if priority == own.priority => seat.held = true,
-            Claim::Hold(priority) => return Err(format!("vr{group} sends priority {priority}")),
+            Claim::Hold(priority) if priority == seat.effective => {
+                seat.renounced |= std::mem::take(&mut seat.resigning);
+                seat.held = true;
+            }
+            Claim::Hold(priority) => {
+                return Err(format!("vr{group} sends priority {priority}, {} counts", seat.effective));
+            }
         }
         if !counted {
             return Ok(());
         }
-        let down = master_down_interval(own.version, own.priority, own.interval);
+        let down = master_down_interval(own.version, seat.effective, own.interval);
         let silent = seat.last_advert.map_or(Duration::ZERO, |last| local.since(last));
         if seat.state == VrState::Master && silent > down {
             return Err(format!(

@@ -12,6 +12,7 @@ use failover::vrrp::fields::{
 };
 
 use crate::faults::{self, Strike};
+use crate::health;
 use crate::host::Clock;
 use crate::kernel::link_name;
 use crate::network::Dials;
@@ -38,6 +39,8 @@ pub(crate) struct Scenario {
     pub(crate) calm_at: u64,
     /// What stays broken in the calm.
     pub(crate) residue: Vec<faults::Fault>,
+    /// How long after the faults verdicts of checks may change.
+    pub(crate) health_settles: u64,
     /// How long the calm is watched.
     pub(crate) watch: u64,
 }
@@ -115,7 +118,23 @@ impl Scenario {
         let strikes = faults::draw(&mut random, count, segments, &groups, beat, calm_at);
         let residue = faults::residue(&mut random, count, segments);
         let watch = if random.chance(60) { 12 * SECOND } else { beat * 8 };
-        Scenario { seed, hosts, segments, groups, beat, rough, smooth, strikes, calm_at, residue, watch }
+        let health_settles = 0;
+        let mut scenario = Scenario {
+            seed,
+            hosts,
+            segments,
+            groups,
+            beat,
+            rough,
+            smooth,
+            strikes,
+            calm_at,
+            residue,
+            health_settles,
+            watch,
+        };
+        health::draw(&mut scenario);
+        scenario
     }
 }
 
@@ -272,6 +291,12 @@ impl fmt::Display for Scenario {
                 )?;
             }
         }
+        for (name, check) in &self.hosts[0].config.checks {
+            let tracks = |instance: &InstanceConfig| instance.track.get(name).copied();
+            let tracks: Vec<_> = self.hosts[0].config.instances.values().map(tracks).collect();
+            writeln!(f, "check {name}: {check:?}, tracked {tracks:?}")?;
+        }
+        writeln!(f, "groups {:?}", self.hosts[0].config.groups.keys())?;
         for strike in &self.strikes {
             let (at, end) = (strike.at / MS, (strike.at + strike.lasts) / MS);
             writeln!(f, "fault {at}–{end} ms: {:?}", strike.fault)?;

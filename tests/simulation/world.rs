@@ -7,11 +7,14 @@ use std::time::Duration;
 use failover::agent::STOP_LIMIT;
 use failover::agent::message::{Change, Input, Listen, Output, RequestId};
 use failover::config::model::Garp;
+use failover::health::checks::RunnerId;
+use failover::health::outcome::Outcome;
 use failover::net::{LinkIndex, Prefix};
 use failover::vrrp::fields::Priority;
 
 use crate::effects;
 use crate::faults::Fault;
+use crate::health::Health;
 use crate::host::{Host, Ills, Program};
 use crate::judge::Judge;
 use crate::kernel::Kernel;
@@ -66,6 +69,17 @@ pub(crate) enum Event {
         host: usize,
         address: IpAddr,
     },
+    ChecksDue {
+        host: usize,
+        life: u64,
+    },
+    /// A run of a probe ended.
+    Ran {
+        host: usize,
+        life: u64,
+        runner: RunnerId,
+        outcome: Outcome,
+    },
     Strike(Fault),
     Relent(Fault),
     Calm,
@@ -85,6 +99,7 @@ pub(crate) struct World {
     pub(crate) hosts: Vec<Host>,
     pub(crate) network: Network,
     pub(crate) judge: Judge,
+    pub(crate) health: Health,
     pub(crate) trace: Trace,
     queue: BTreeMap<(u64, u64), Event>,
     sequence: u64,
@@ -104,6 +119,7 @@ impl World {
             network,
             judge: Judge::new(&scenario, 2 * HAND_OVER_LATENCY + 4 * longest_wake(&scenario)),
             trace: Trace::new(lines),
+            health: Health::new(scenario.seed),
             queue: BTreeMap::new(),
             sequence: 0,
             out: Vec::new(),
@@ -204,6 +220,8 @@ impl World {
                 self.answer(host, life, 0, Input::Observed(observed));
             }
             Event::Verified { host, address } => self.hosts[host].kernel.verified(address),
+            Event::ChecksDue { host, life } => self.checks_due(host, life),
+            Event::Ran { host, life, runner, outcome } => self.ran(host, life, runner, outcome),
             Event::Strike(fault) => {
                 self.trace.line(self.now, || format!("FAULT {fault:?}"));
                 self.strike(fault);
@@ -241,6 +259,7 @@ impl World {
     fn calm(&mut self) {
         self.trace.line(self.now, || "CALM: everything is mended".to_owned());
         self.mend();
+        self.checks_calm();
         for fault in self.scenario.residue.clone() {
             self.strike(fault);
         }
@@ -318,6 +337,9 @@ impl World {
         let timeout = matches!(input, Input::Timeout);
         if let Input::Configure(config) = &input {
             self.judge.configured(number, config);
+        }
+        if let Input::Judged(fact) = &input {
+            self.judge.judged(number, fact);
         }
         let Some(program) = &mut host.program else { return };
         program.agent.handle(now, input, &mut out);

@@ -467,11 +467,11 @@ fn an_owner_that_may_not_yet_waits_like_others_and_is_due_at_once() {
 fn who_yields_resigns_lets_go_and_listens() {
     let mut router = router(settings(), master(400));
     let mut actions = Vec::new();
-    router.handle(NOW, Event::Yield, &mut actions);
+    router.handle(NOW, Event::Yield { sooner: false }, &mut actions);
     assert_eq!(actions, [RESIGN, Action::Release, Action::Entered(Cause::Yielded)]);
     assert_eq!(router.state(), backup_for(3_609_375));
     actions.clear();
-    router.handle(NOW, Event::Yield, &mut actions);
+    router.handle(NOW, Event::Yield { sooner: false }, &mut actions);
     assert_eq!(actions, [], "a BACKUP has nothing to yield");
 }
 

@@ -109,7 +109,11 @@ pub enum Event {
     /// Whoever must become MASTER together is due: a BACKUP that is due takes over.
     Promote,
     /// One that moves together with this one is no longer MASTER: a MASTER resigns and lets go.
-    Yield,
+    Yield {
+        /// Listens an interval less before it would take over again. Two hosts that outrank each other in different
+        /// networks both yield, and would again and again at the same time if they waited for the same.
+        sooner: bool,
+    },
     /// The master of one that moves together with this one has resigned: ours most likely has, too, so it is waited for
     /// one interval and not three.
     Hasten,
