@@ -1,6 +1,6 @@
 //! Runs the commands of states (`notify`), and tells what became of each.
 //!
-//! The order is [`queue`](super::queue)'s, the running [`command`]'s. Owns a task per command that runs; to
+//! The order is [`queue`](super::queue)'s, the running [`command`](crate::probe::command)'s. Owns a task per command that runs; to
 //! drop it kills them all. Lives on the services' thread. Cannot fail: a command that cannot be run is told like any other.
 
 use std::cell::RefCell;

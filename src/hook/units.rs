@@ -1,4 +1,4 @@
-//! Units of states, and role targets: what [`super::desired`] wants, done by systemd.
+//! Units of states, and role targets: what `desired` wants, done by systemd.
 //!
 //! Owns: one job after the other for each instance and group, and what is still to be done while the bus is away. Never:
 //! blocks, or gives a unit up: a job that fails is tried again. A failure is a [`UnitDone`] with a hint.

@@ -25,7 +25,11 @@ pub(crate) fn on_services<T>(work: impl Future<Output = T>) -> T {
 /// The same, while no other test runs.
 pub(crate) fn alone<T>(work: impl Future<Output = T>) -> T {
     let _alone = COUNTED.write().unwrap_or_else(PoisonError::into_inner);
-    run(work)
+    run(async {
+        // What a test before has killed at its end takes a moment to die.
+        eventually("the children of other tests are dead", || children(|state| state != "Z") == 0).await;
+        work.await
+    })
 }
 
 fn run<T>(work: impl Future<Output = T>) -> T {
@@ -143,12 +147,18 @@ pub(crate) async fn eventually(what: &str, mut fact: impl FnMut() -> bool) {
 
 /// Children of this process that have ended and that nobody waited for.
 pub(crate) fn zombies() -> usize {
+    children(|state| state == "Z")
+}
+
+/// Children of this process in such a state.
+fn children(right: impl Fn(&str) -> bool) -> usize {
     let own = std::process::id().to_string();
     let mut found = 0;
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
-        if fields.first() == Some(&"Z") && fields.get(1) == Some(&own.as_str()) {
+        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+        let (state, parent) = (fields.next(), fields.next());
+        if parent == Some(&own) && state.is_some_and(&right) {
             found += 1;
         }
     }

@@ -97,7 +97,7 @@ pub enum Event {
     Shutdown,
     /// An advert that passed every check of section 7.1 and is not our own.
     Heard(Heard),
-    /// Time passed; nothing happens before [`Router::deadline`].
+    /// Time passed; nothing happens before [`Router::deadline`](super::Router::deadline).
     Timeout,
     /// Its primary address is another one now.
     Primary(IpAddr),
