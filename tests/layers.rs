@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use failover::config::model::Probe;
 use failover::config::{self, Config, Diagnostics, Loaded, Purpose, Surroundings};
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -260,9 +261,14 @@ fn every_sample_shown_means_the_same() {
     }
 }
 
-/// Without the passwords, which are not shown.
+/// Without the passwords and what is sent by checks, which are not shown.
 fn open(loaded: Loaded) -> Config {
     let mut config = loaded.config;
     config.instances.values_mut().for_each(|instance| instance.password = None);
+    for check in config.checks.values_mut() {
+        if let Probe::Tcp(probe) = &mut check.probe {
+            probe.send = None;
+        }
+    }
     config
 }

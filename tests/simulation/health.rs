@@ -325,9 +325,13 @@ impl Said {
             .any(|(check, tracks)| failing(check) && tracks.iter().any(|(track, _)| *track == Track::Fault))
     }
 
-    /// Nothing is known of a check that it listens to.
-    pub(crate) fn blocked(&self, group: usize) -> bool {
-        self.tracks(group).keys().any(|check| self.verdicts[*check].0 == Verdict::Unknown)
+    /// Nothing is known of a check that it listens to; to an owner weights are nothing.
+    pub(crate) fn blocked(&self, group: usize, base: Priority) -> bool {
+        self.tracks(group).iter().any(|(check, tracks)| {
+            let (track, _) = tracks.iter().find(|(_, own)| *own).unwrap_or(&tracks[0]);
+            let counts = *track == Track::Fault || !base.is_owner();
+            counts && self.verdicts[*check].0 == Verdict::Unknown
+        })
     }
 
     /// The sum of the base and what counts, worked out once more.

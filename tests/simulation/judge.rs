@@ -219,7 +219,7 @@ impl Judge {
             if is_master && watch.said.unfit(group) {
                 wrong = Some(format!("vr{group} is MASTER while a check that it must not be without fails"));
             }
-            if is_master && !was_master && watch.said.blocked(group) {
+            if is_master && !was_master && watch.said.blocked(group, seat.config.priority) {
                 wrong = Some(format!("vr{group} takes over, and nothing is known of a check"));
             }
             if fell && was_master && is_master && !seat.renounced {
