@@ -49,9 +49,16 @@ pub(crate) fn http(context: &Context, program: Program, sheet: &mut Sheet) {
                 pair.recheck(0, checks.to_vec());
                 std::thread::sleep(CHANGE);
             }
-            let begin = now();
+            let (begin, first) = (now(), server.served());
             std::thread::sleep(span);
             found.extend(errors(&wire.adverts(begin, 0), FAST));
+            let done = server.served() - first;
+            let due = span.as_secs_f64() * f64::from(u32::try_from(checks.len()).expect("few"));
+            assert!(
+                (done - due).abs() <= due / 10.0,
+                "{done} checks of {due}:\n{}",
+                pair.running(0).log_tail()
+            );
         }
     }
     drop(wire);
