@@ -10,14 +10,19 @@
 #![expect(clippy::indexing_slicing, reason = "host 0 or 1, and slices whose length was just looked at")]
 #![expect(clippy::disallowed_methods, reason = "measures with the real clock")]
 
+mod check;
 mod flood;
 mod instances;
 mod load;
+mod many;
 mod monitor;
 mod network;
 mod pair;
 mod program;
 mod reload;
+mod request;
+mod server;
+mod service;
 mod sheet;
 mod space;
 mod steady;
@@ -42,7 +47,7 @@ struct Context {
 type Work = fn(&Context, Program, &mut Sheet);
 
 /// Name, what it is, rounds unless asked for otherwise, the work of one program in one round.
-const ROWS: [(&str, &str, u32, Work); 9] = [
+const ROWS: [(&str, &str, u32, Work); 13] = [
     ("takeover", "one address, the MASTER's host dies", 3, takeover::one_address),
     (
         "addresses",
@@ -57,6 +62,10 @@ const ROWS: [(&str, &str, u32, Work); 9] = [
     ("instances-1s", "1000 instances at 1 s: CPU", 2, instances::slow),
     ("reload", "200 instances at 100 ms, one gets another priority", 1, reload::one_of_many),
     ("validate", "a configuration of 1000 instances is checked", 1, reload::validate),
+    ("service", "the service on the MASTER's host is stopped", 1, service::stopped),
+    ("weight", "a check of weight -20 fails on the MASTER's host", 1, service::weight),
+    ("checks", "200 TCP checks at 1 s: CPU", 1, many::tcp),
+    ("http-checks", "1000 HTTP checks at 1 s beside an advert every 10 ms", 1, many::http),
 ];
 
 const USAGE: &str = "\
@@ -68,6 +77,11 @@ cargo bench --bench side_by_side -- [ROW…] [--quick] [--rounds N] [--only keep
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [mode, port] = &arguments[..]
+        && mode == request::SERVE
+    {
+        request::serve(port);
+    }
     if !arguments.iter().any(|argument| argument == "--bench") {
         // `cargo test --all-targets` starts benchmarks, too.
         println!("to measure: cargo bench --bench side_by_side");

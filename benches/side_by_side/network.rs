@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -105,6 +106,13 @@ impl Network {
     pub(crate) fn write(&self, name: &str, text: &str) -> String {
         let path = self.path(name);
         fs::write(&path, text).expect("write a file");
+        path
+    }
+
+    /// Writes a file that can be run; its path.
+    pub(crate) fn script(&self, name: &str, text: &str) -> String {
+        let path = self.write(name, text);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a file of our own");
         path
     }
 

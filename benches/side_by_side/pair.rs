@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use super::check::Check;
 use super::monitor::Monitor;
 use super::network::{Network, name};
 use super::program::{Instance, Program, Running};
@@ -20,6 +21,8 @@ pub(crate) struct Pair {
     /// The hosts' address events.
     pub(crate) monitors: [Monitor; 2],
     pub(crate) instances: Vec<Instance>,
+    /// Of each host.
+    checks: [Vec<Check>; 2],
     /// Dropped after the programs.
     pub(crate) network: Network,
     program: Program,
@@ -29,10 +32,22 @@ pub(crate) struct Pair {
 impl Pair {
     /// Starts host `a`, waits until it is MASTER of everything, then starts host `b`.
     pub(crate) fn start(program: Program, binary: &str, segments: u8, instances: Vec<Instance>) -> Self {
+        Pair::checked(program, binary, segments, instances, |_| [Vec::new(), Vec::new()])
+    }
+
+    /// The same with checks, which every instance tracks. `prepare` starts what they look at, and says what they are.
+    pub(crate) fn checked(
+        program: Program,
+        binary: &str,
+        segments: u8,
+        instances: Vec<Instance>,
+        prepare: impl FnOnce(&Network) -> [Vec<Check>; 2],
+    ) -> Self {
         let network = Network::new(segments);
+        let checks = prepare(&network);
         let monitors = [network.monitor(0), network.monitor(1)];
         let binary = binary.to_owned();
-        let mut pair = Pair { runs: [None, None], monitors, instances, network, program, binary };
+        let mut pair = Pair { runs: [None, None], monitors, instances, checks, network, program, binary };
         let start = now();
         pair.launch(0);
         let addresses: usize =
@@ -62,8 +77,19 @@ impl Pair {
 
     /// Gives the program on a host another configuration and SIGHUP; when that was.
     pub(crate) fn reload(&mut self, host: usize, instances: Vec<Instance>) -> Duration {
-        self.network.write(name(host), &self.program.configuration(host, &instances));
         self.instances = instances;
+        self.reread(host)
+    }
+
+    /// The same with other checks.
+    pub(crate) fn recheck(&mut self, host: usize, checks: Vec<Check>) -> Duration {
+        self.checks[host] = checks;
+        self.reread(host)
+    }
+
+    fn reread(&mut self, host: usize) -> Duration {
+        let text = self.program.configuration(host, &self.instances, &self.checks[host]);
+        self.network.write(name(host), &text);
         let mark = now();
         self.running(host).hang_up();
         mark
@@ -90,7 +116,8 @@ impl Pair {
     }
 
     fn launch(&mut self, host: usize) {
-        self.runs[host] = Some(self.program.start(&self.network, host, &self.instances, &self.binary));
+        let (instances, checks) = (&self.instances, &self.checks[host]);
+        self.runs[host] = Some(self.program.start(&self.network, host, instances, checks, &self.binary));
     }
 
     fn until(&self, text: &str, mut look: impl FnMut() -> bool) {

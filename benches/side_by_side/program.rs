@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use super::check::{self, Check};
 use super::network::{Network, name};
 
 /// A program.
@@ -36,9 +37,14 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// Three intervals and the skew, which version 3 takes from the priority and the interval (RFC 9568, section 6.1).
+    /// Three intervals and the skew (RFC 9568, section 6.1).
     pub(crate) fn master_down(&self, backup: usize) -> Duration {
-        self.interval * 3 + self.interval * (256 - u32::from(self.priorities[backup])) / 256
+        self.interval * 3 + self.skew(backup)
+    }
+
+    /// How long a BACKUP waits once its MASTER has resigned: version 3 takes it from the priority and the interval.
+    pub(crate) fn skew(&self, backup: usize) -> Duration {
+        self.interval * (256 - u32::from(self.priorities[backup])) / 256
     }
 
     fn preempts(&self) -> bool {
@@ -51,10 +57,10 @@ impl Program {
     pub(crate) const BOTH: [Program; 2] = [Program::Keepalived, Program::Failover];
 
     /// Its configuration on a host.
-    pub(crate) fn configuration(self, host: usize, instances: &[Instance]) -> String {
+    pub(crate) fn configuration(self, host: usize, instances: &[Instance], checks: &[Check]) -> String {
         match self {
-            Program::Keepalived => keepalived(host, instances),
-            Program::Failover => failover(host, instances),
+            Program::Keepalived => keepalived(host, instances, checks),
+            Program::Failover => failover(host, instances, checks),
         }
     }
 
@@ -64,6 +70,7 @@ impl Program {
         network: &Network,
         host: usize,
         instances: &[Instance],
+        checks: &[Check],
         binary: &str,
     ) -> Running {
         let own = name(host);
@@ -94,11 +101,11 @@ impl Program {
             Program::Keepalived => {
                 // It believes what a dead one wrote.
                 let _ = (fs::remove_file(&pid), fs::remove_file(&child_pid));
-                network.write(own, &self.configuration(host, instances))
+                network.write(own, &self.configuration(host, instances, checks))
             }
             Program::Failover => {
                 fs::create_dir_all(&pid).expect("a runtime directory");
-                network.write(own, &self.configuration(host, instances))
+                network.write(own, &self.configuration(host, instances, checks))
             }
         };
         let mut command = network.hosts[host].command(&argv);
@@ -134,6 +141,18 @@ impl Running {
             }
         }
         Duration::from_nanos(sum)
+    }
+
+    /// Processor time so far with that of children that have ended, in steps of 10 ms.
+    pub(crate) fn cpu_with_ended(&self) -> Duration {
+        let of = |process: u32| {
+            let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            // Behind the name, which may hold anything: utime, stime, and both of the children.
+            let (_, fields) = text.rsplit_once(')')?;
+            let times = fields.split_whitespace().skip(11).take(4);
+            times.map(|word| word.parse::<u64>().ok()).sum::<Option<u64>>()
+        };
+        Duration::from_millis(self.tree().into_iter().filter_map(of).sum::<u64>() * 10)
     }
 
     /// SIGHUP: read the configuration again.
@@ -220,15 +239,17 @@ fn children(parent: u32) -> Vec<u32> {
     found
 }
 
-fn keepalived(host: usize, instances: &[Instance]) -> String {
-    let mut text = format!("global_defs {{\n  router_id {}\n  vrrp_version 3\n}}\n", name(host));
+fn keepalived(host: usize, instances: &[Instance], checks: &[Check]) -> String {
+    let user = if checks.is_empty() { "" } else { "  script_user root\n" };
+    let mut text = format!("global_defs {{\n  router_id {}\n  vrrp_version 3\n{user}}}\n", name(host));
+    text += &check::keepalived(checks);
     for instance in instances {
         let Instance { segment, vrid, .. } = instance;
         let _ =
             writeln!(text, "vrrp_instance vr{segment}_{vrid} {{\n  state BACKUP\n  interface eth{segment}");
         let _ = writeln!(text, "  virtual_router_id {vrid}\n  priority {}", instance.priorities[host]);
         let _ = writeln!(text, "  advert_int {:.2}", instance.interval.as_secs_f64());
-        if !instance.preempts() {
+        if !instance.preempts() && !check::weighted(checks) {
             text += "  nopreempt\n";
         }
         let blocks = [
@@ -242,19 +263,22 @@ fn keepalived(host: usize, instances: &[Instance]) -> String {
                 let _ = writeln!(text, "  {block} {{\n{}\n  }}", lines.join("\n"));
             }
         }
+        text += &check::keepalived_tracks(checks);
         text += "}\n";
     }
     text
 }
 
-fn failover(host: usize, instances: &[Instance]) -> String {
+fn failover(host: usize, instances: &[Instance], checks: &[Check]) -> String {
     let mut text = format!("[agent]\nrouter_id = \"{}\"\n", name(host));
+    text += &check::failover(checks);
     for instance in instances {
         let Instance { segment, vrid, .. } = instance;
         let _ = writeln!(text, "[instance.vr{segment}_{vrid}]\ninterface = \"eth{segment}\"");
         let _ = writeln!(text, "virtual_router_id = {vrid}\npriority = {}", instance.priorities[host]);
         let _ = writeln!(text, "advert_interval = \"{}ms\"", instance.interval.as_millis());
-        let _ = writeln!(text, "preempt = {}", instance.preempts());
+        let _ = writeln!(text, "preempt = {}", instance.preempts() || check::weighted(checks));
+        text += &check::failover_tracks(checks);
         for (key, addresses) in
             [("addresses", &instance.addresses), ("unadvertised_addresses", &instance.unadvertised)]
         {

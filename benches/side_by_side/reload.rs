@@ -85,7 +85,7 @@ pub(crate) fn validate(context: &Context, program: Program, sheet: &mut Sheet) {
         })
         .collect();
     let file = std::env::temp_dir().join(format!("failover-bench-{}", std::process::id()));
-    std::fs::write(&file, program.configuration(0, &instances)).expect("a file");
+    std::fs::write(&file, program.configuration(0, &instances, &[])).expect("a file");
     for _ in 0..if context.quick { 3 } else { 9 } {
         let mut command = match program {
             Program::Keepalived => {

@@ -40,7 +40,7 @@ const fn worst(key: &'static str, text: &'static str, unit: &'static str, goal: 
     Metric { key, text, unit, goal, combine: Combine::Worst }
 }
 
-const METRICS: [Metric; 43] = [
+const METRICS: [Metric; 54] = [
     median(
         "takeover 1s",
         "last advert of the dead MASTER → first of the new, less master-down, 1 s",
@@ -159,6 +159,32 @@ const METRICS: [Metric; 43] = [
     median("reload calm gap", "… the same without a reload", "ms", Goal::None),
     worst("reload false", "200 instances, reload: adverts of the BACKUP", "", Goal::AtMost(0.0)),
     median("validate", "1000 instances: the configuration is checked", "ms", Goal::AtMost(100.0)),
+    median(
+        "service resigned",
+        "service stopped, `fault`: its end → resignation on the wire",
+        "ms",
+        Goal::None,
+    ),
+    median(
+        "service moved",
+        "… its end → announced by the other host, less skew, 1 s",
+        "ms",
+        Goal::AtMost(20.0),
+    ),
+    median("service outage", "… longest time without an answer to a client", "ms", Goal::None),
+    median(
+        "weight moved",
+        "check of weight −20 fails: → announced by the other host, 1 s",
+        "ms",
+        Goal::AtMost(700.0),
+    ),
+    worst("weight lost", "… requests of a client, 1000 a second, without an answer", "", Goal::AtMost(0.0)),
+    median("checks cpu", "200 TCP checks at 1 s: CPU per check", "µs", Goal::Times(0.3)),
+    median("http calm pace", "inter-advert error at 10 ms, no checks: 99 of 100 within", "ms", Goal::None),
+    median("http pace", "… beside 1000 HTTP checks at 1 s", "ms", Goal::None),
+    median("http pace ratio", "… the second by the first", "×", Goal::AtMost(1.2)),
+    median("http cpu", "1000 HTTP checks at 1 s: CPU per check, adverts at 10 ms included", "µs", Goal::None),
+    median("http memory", "1000 HTTP checks at 1 s: PSS, all processes, MASTER", "MB", Goal::None),
 ];
 
 /// The samples.

@@ -33,13 +33,17 @@ pub(crate) fn pace(context: &Context, program: Program, sheet: &mut Sheet) {
         std::thread::sleep(span);
         let adverts = wire.adverts(start, 0);
         drop(load);
-        let errors: Vec<f64> =
-            adverts.windows(2).map(|pair| milliseconds(pair[1], pair[0] + INTERVAL)).collect();
+        let errors = errors(&adverts, INTERVAL);
         let sizes: Vec<f64> = errors.iter().map(|error| error.abs()).collect();
         sheet.add(program, &format!("pace {label}"), middle(&sizes));
         let count = f64::from(u32::try_from(errors.len()).expect("few"));
         sheet.add(program, &format!("drift {label}"), errors.iter().sum::<f64>() / count);
     }
+}
+
+/// By how much each gap between two adverts is longer than `interval`, ms.
+pub(crate) fn errors(adverts: &[Duration], interval: Duration) -> Vec<f64> {
+    adverts.windows(2).map(|pair| milliseconds(pair[1], pair[0] + interval)).collect()
 }
 
 /// A flood of malformed packets.

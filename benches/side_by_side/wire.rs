@@ -122,6 +122,11 @@ impl Frame {
     pub(crate) fn claims(&self) -> bool {
         matches!(self.what, What::Advert { priority: 1.., .. })
     }
+
+    /// Whether it is gratuitous ARP.
+    pub(crate) fn announces(&self) -> bool {
+        matches!(self.what, What::Announce(_))
+    }
 }
 
 impl Drop for Wire {
