@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::status::table::Paint;
+use super::status::layout::Paint;
 use super::{Exit, Failure, RuntimeDir, ask, output};
 use crate::agent::outlook::{InstanceOutlook, Outlook};
 use crate::daemon::{Answer, Request};

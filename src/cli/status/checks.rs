@@ -1,8 +1,8 @@
-//! Checks and groups laid out for people. Pure text, like [`super::table`].
+//! Checks and groups laid out for people. Pure text, like `table`.
 
 use std::fmt::Write;
 
-use super::table::{Paint, columns, span};
+use super::layout::{Paint, columns, span};
 use crate::agent::snapshot::{GroupStatus, InstanceStatus, Snapshot, TrackStatus, VrState};
 use crate::health::outcome::Finding;
 use crate::health::standing::Verdict;

@@ -3,7 +3,8 @@
 //! Asks the agent each time: what is shown is never older than the answer. Fails with exit code 3 when no agent runs.
 
 mod checks;
-pub(super) mod table;
+pub(super) mod layout;
+mod table;
 
 use std::io;
 
@@ -40,7 +41,7 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         output::answer(&document(&text, args.name.as_deref())?)?;
         return Ok(Exit::Fine);
     }
-    let paint = table::Paint::new(output::wants_color(&io::stdout()));
+    let paint = layout::Paint::new(output::wants_color(&io::stdout()));
     let named = args.name.as_ref().and_then(|name| snapshot.instances.iter().find(|i| &i.name == name));
     let check = args.name.as_ref().and_then(|name| snapshot.checks.iter().find(|c| &c.name == name));
     let mut text = named.map_or_else(String::new, |instance| table::details(instance, paint));
