@@ -153,7 +153,6 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     drop(loaded);
     engine.feed(Input::Configure(config));
     process::trim_memory();
-    process::trim_code();
     warm_up();
     let ended = engine.run();
     services.finish(HOOKS_LIMIT);

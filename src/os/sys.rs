@@ -62,15 +62,6 @@ pub(super) fn trim_memory() {
     }
 }
 
-/// Takes the page at `start` and those after it, `length` bytes in all, out of this process's tables. They must be of its
-/// program and never written to, so that they come back from its file when they are next used.
-pub(super) fn forget_pages(start: usize, length: usize) -> nix::Result<()> {
-    // SAFETY: the caller's range is of a private mapping of the program that cannot be written to, so that no page in it
-    // differs from the file; one that is needed while this goes on is read again.
-    let result = unsafe { libc::madvise(ptr::without_provenance_mut(start), length, libc::MADV_DONTNEED) };
-    Errno::result(result).map(drop)
-}
-
 /// A descriptor that can be read from once the process has ended; closed at exec.
 pub(super) fn pidfd_open(pid: i32) -> nix::Result<OwnedFd> {
     // SAFETY: two numbers go in, and no memory is touched.
