@@ -183,10 +183,11 @@ impl Service {
         }
         if another || self.shared.is_none() {
             // Everything that runs as somebody begins anew.
-            self.checks.configure(now, &BTreeMap::new(), &mut self.actions);
             self.shared = Some(Rc::new(Shared::with_bus(watched.script_user.clone(), self.bus.clone())));
+            self.checks.renew(now, &watched.checks, &mut self.actions);
+        } else {
+            self.checks.configure(now, &watched.checks, &mut self.actions);
         }
-        self.checks.configure(now, &watched.checks, &mut self.actions);
         self.watched = watched;
     }
 
