@@ -13,7 +13,7 @@ use crate::config::model::ScriptProbe;
 use crate::health::outcome::{Finding, Outcome};
 
 /// How long what was told to end is waited for before that is a failure: most programs need no longer.
-const MOMENT: Duration = Duration::from_millis(50);
+const MOMENT: Duration = Duration::from_millis(20);
 
 #[derive(Debug)]
 pub(super) struct Script {

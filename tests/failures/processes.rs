@@ -1,6 +1,7 @@
 //! The agent itself is killed, stopped, hung, started twice or given nonsense.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::time::Duration;
 
 use failover::agent::snapshot::VrState;
@@ -51,9 +52,10 @@ fn sigterm_leaves_no_script_behind() {
     let mut config =
         V3.ours(&lab.a, &lab.b, 200).replacen("[agent]\n", "[agent]\nscript_user = \"nobody\"\n", 1);
     let tracked: Vec<String> = (0..SCRIPTS).map(|number| format!("s{number} = -1")).collect();
-    config += &format!("track = {{ {} }}\n", tracked.join(", "));
+    let _ = writeln!(config, "track = {{ {} }}", tracked.join(", "));
     for number in 0..SCRIPTS {
-        config += &format!(
+        let _ = write!(
+            config,
             "[check.s{number}]\ninterval = \"20s\"\ntimeout = \"20s\"\n\
              script = {{ command = [\"/bin/sh\", \"-c\", \"trap '' TERM; sleep 1000; :\", \"{word}\"] }}\n"
         );
