@@ -156,6 +156,12 @@ impl Bus {
         Watch::new(slot, need, self.0.standing.subscribe())
     }
 
+    /// Whether systemd can be spoken to now.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.0.standing.borrow().up()
+    }
+
     /// Waits until systemd can be spoken to, and keeps the connection meanwhile.
     pub async fn ready(&self) {
         let _need = self.need();

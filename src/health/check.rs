@@ -2,7 +2,9 @@
 //!
 //! `fall` failures in a row make it failing, `rise` successes in a row passing; nothing known makes it unknown at once.
 //! At most one run is under way. Runs keep their pace: the next is due an interval after the last was due, not after it
-//! ended; what was missed is not made up for.
+//! ended. One that was due while another was under way begins as soon as that ends, if it is less than half an interval
+//! late: a run that goes to its time limit, which may be the interval, must not cost the next one. What was missed by more
+//! is not made up for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,6 +64,8 @@ pub struct Check {
     weight: Option<i16>,
     due_at: Instant,
     running_since: Option<Instant>,
+    /// When the latest run was due that did not begin because another was under way.
+    missed: Option<Instant>,
     last: Option<(Instant, Outcome)>,
     runs: u64,
     failures: u64,
@@ -89,6 +93,7 @@ impl Check {
             weight: None,
             due_at: first,
             running_since: None,
+            missed: None,
             last: None,
             runs: 0,
             failures: 0,
@@ -148,7 +153,8 @@ impl Check {
         if now < self.due_at {
             return (false, news);
         }
-        let next = self.due_at.after(self.interval);
+        let due = self.due_at;
+        let next = due.after(self.interval);
         self.due_at = if next > now { next } else { now.after(self.interval) };
         match self.running_since {
             None => {
@@ -159,13 +165,19 @@ impl Check {
                 let silent = Outcome::failed("the run before has not ended");
                 (false, self.count(now, silent).or(news))
             }
-            Some(_) => (false, news),
+            Some(_) => {
+                self.missed = Some(due);
+                (false, news)
+            }
         }
     }
 
     /// What a run that was asked for found out.
     pub fn ran(&mut self, now: Instant, outcome: Outcome) -> Option<Fact> {
         self.running_since = None;
+        if let Some(due) = self.missed.take().filter(|due| now.since(*due) < self.interval / 2) {
+            self.due_at = due;
+        }
         self.count(now, outcome)
     }
 

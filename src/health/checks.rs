@@ -63,6 +63,21 @@ impl Checks {
         wanted: &BTreeMap<String, CheckConfig>,
         actions: &mut Vec<Action>,
     ) {
+        self.take(now, wanted, false, actions);
+    }
+
+    /// The same, and what runs the probes of those that stay the same is exchanged, too.
+    pub fn renew(&mut self, now: Instant, wanted: &BTreeMap<String, CheckConfig>, actions: &mut Vec<Action>) {
+        self.take(now, wanted, true, actions);
+    }
+
+    fn take(
+        &mut self,
+        now: Instant,
+        wanted: &BTreeMap<String, CheckConfig>,
+        all: bool,
+        actions: &mut Vec<Action>,
+    ) {
         let gone: Vec<Arc<str>> =
             self.by_name.keys().filter(|name| !wanted.contains_key(&***name)).cloned().collect();
         for name in gone {
@@ -71,7 +86,7 @@ impl Checks {
             }
         }
         let starting = |name: &String, config: &CheckConfig| {
-            self.by_name.get(name.as_str()).is_none_or(|entry| entry.config != *config)
+            all || self.by_name.get(name.as_str()).is_none_or(|entry| entry.config != *config)
         };
         let starting: Vec<(&String, &CheckConfig)> =
             wanted.iter().filter(|(name, config)| starting(name, config)).collect();
@@ -224,8 +239,13 @@ mod tests {
         checks.ran(at(21), 3, Outcome::passed(""), &mut actions);
         assert_eq!(short(&mut actions), ["b passing"]);
 
+        let same = named(&[("a", config(1000)), ("b", config(500))]);
+        checks.renew(at(25), &same, &mut actions);
+        let renewed = ["end 4", "end 1", "start a 5", "end 3", "start b 6", "a passing", "b passing"];
+        assert_eq!(short(&mut actions), renewed, "verdicts stay, too, where who runs the probes is another");
+
         checks.configure(at(30), &named(&[]), &mut actions);
-        assert_eq!(short(&mut actions), ["end 1", "end 3", "end 4"]);
+        assert_eq!(short(&mut actions), ["end 5", "end 6"]);
         assert_eq!(checks.deadline(), None);
         assert!(checks.status(at(30)).is_empty());
     }
@@ -243,6 +263,30 @@ mod tests {
             checks.timeout(at(last), &mut actions);
             assert_eq!(u64::try_from(actions.len()).unwrap(), count, "{count}");
         }
+    }
+
+    #[test]
+    fn runs_that_go_to_their_limit_keep_the_pace() {
+        let (mut checks, mut actions) = (Checks::default(), Vec::new());
+        checks.configure(at(0), &named(&[("a", config(1000))]), &mut actions);
+        checks.timeout(at(0), &mut actions);
+        actions.clear();
+        // The limit is the interval: the end is heard of a little after the next run is due.
+        for second in 1..5 {
+            checks.timeout(at(second * 1000), &mut actions);
+            assert_eq!(short(&mut actions), [""; 0]);
+            checks.ran(at(second * 1000 + 2), 1, Outcome::failed("no answer"), &mut actions);
+            checks.timeout(at(second * 1000 + 2), &mut actions);
+            let told = short(&mut actions);
+            assert_eq!(told.last().map(String::as_str), Some("run 1"), "{told:?}");
+        }
+        assert_eq!(checks.deadline(), Some(at(5000)), "not later each time");
+        // One that comes much too late is dropped.
+        checks.timeout(at(5000), &mut actions);
+        checks.ran(at(5500), 1, Outcome::failed("no answer"), &mut actions);
+        checks.timeout(at(5500), &mut actions);
+        assert_eq!(short(&mut actions), [""; 0]);
+        assert_eq!(checks.deadline(), Some(at(6000)));
     }
 
     #[test]

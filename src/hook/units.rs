@@ -16,9 +16,12 @@ use crate::agent::snapshot::VrState;
 use crate::bus::{Bus, Need, Trouble, escape};
 use crate::config::model::{UnitName, Units as Named};
 use crate::os::clock;
+use crate::time::Instant;
 
 /// Longer than this no job is waited for; it goes on all the same. systemd's own limit for a start is 90 s.
 const JOB_LIMIT: Duration = Duration::from_mins(2);
+/// How long the end waits for a bus that is away: nobody knows when it comes back, and the host wants to go on.
+const AWAY_LIMIT: Duration = Duration::from_secs(2);
 /// Errors of systemd that mean there is no such unit, or that it is not loaded.
 const NO_SUCH_UNIT: &str = "org.freedesktop.systemd1.NoSuchUnit";
 /// Errors that mean the agent's user may not.
@@ -96,6 +99,7 @@ impl Units {
             under_way: BTreeMap::new(),
             not_installed: BTreeSet::new(),
             finish: None,
+            patience: None,
         };
         tokio::task::spawn_local(work.run(receiver, results));
         Units(sender)
@@ -107,7 +111,8 @@ impl Units {
         let _ = self.0.send(Message::Entered(Box::new(entered)));
     }
 
-    /// Stops everything and waits for that, at most for `limit`; the units that may still run then.
+    /// Stops everything and waits for that, at most for `limit`, and for a bus that is away less; the units that may still
+    /// run then.
     pub async fn finish(&self, limit: Duration) -> Vec<String> {
         let (sender, mut receiver) = oneshot::channel();
         if self.0.send(Message::Finish(sender)).is_err() {
@@ -138,6 +143,8 @@ struct Work {
     /// Role targets of which it was said that they are not installed.
     not_installed: BTreeSet<String>,
     finish: Option<oneshot::Sender<Vec<String>>>,
+    /// When the end stops waiting for the bus if that is away then.
+    patience: Option<Instant>,
 }
 
 struct Ended {
@@ -164,20 +171,23 @@ impl Work {
     ) {
         loop {
             self.begin_jobs();
-            let wait = self.desired.deadline().map(|at| at.since(clock::now()));
+            let next = self.desired.deadline().into_iter().chain(self.patience).min();
+            let wait = next.map(|at| at.since(clock::now()));
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(Message::Entered(entered)) => self.entered(&entered),
                     Some(Message::Finish(sender)) => {
                         self.desired.rest();
                         self.finish = Some(sender);
+                        self.patience = Some(clock::now().after(AWAY_LIMIT));
                     }
                     None => return,
                 },
                 Some(ended) = results.recv() => self.job_ended(ended),
                 () = sleep(wait) => {}
             }
-            if self.desired.settled()
+            let at_its_end = self.patience.take_if(|at| *at <= clock::now()).is_some();
+            if (self.desired.settled() || at_its_end && !self.bus.is_up())
                 && let Some(sender) = self.finish.take()
             {
                 // Who does not wait any more does not want to know.

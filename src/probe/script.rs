@@ -12,6 +12,9 @@ use super::trace::Trace;
 use crate::config::model::ScriptProbe;
 use crate::health::outcome::{Finding, Outcome};
 
+/// How long what was told to end is waited for before that is a failure: most programs need no longer.
+const MOMENT: Duration = Duration::from_millis(20);
+
 #[derive(Debug)]
 pub(super) struct Script {
     job: Job,
@@ -37,6 +40,9 @@ impl Script {
 
     /// Keeps its time limit itself. To drop it kills what was started.
     pub(super) async fn run(&mut self, trace: &Trace) -> Outcome {
+        if let Some(run) = &mut self.dying {
+            let _ = tokio::time::timeout(MOMENT, run.gone()).await;
+        }
         if self.dying.take_if(|run| run.is_gone()).is_none() && self.dying.is_some() {
             let program = self.job.command.program.display();
             return Outcome::failed(format!("not run: {program} of the run before has not ended yet"));

@@ -1,6 +1,7 @@
 //! The agent itself is killed, stopped, hung, started twice or given nonsense.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::time::Duration;
 
 use failover::agent::snapshot::VrState;
@@ -40,6 +41,40 @@ fn sigterm_hands_over_and_leaves_nothing() {
         assert!(taken.saturating_sub(resigned) < router.master_down(255), "{taken:?} after {resigned:?}");
         assert_eq!(two.lab.a.status(), None, "status without an agent");
     }
+}
+
+/// What checks run is ended with the agent, also what was just being started.
+#[test]
+fn sigterm_leaves_no_script_behind() {
+    const SCRIPTS: usize = 150;
+    let lab = Lab::new();
+    let word = format!("hangs-{}", std::process::id());
+    let mut config =
+        V3.ours(&lab.a, &lab.b, 200).replacen("[agent]\n", "[agent]\nscript_user = \"nobody\"\n", 1);
+    let tracked: Vec<String> = (0..SCRIPTS).map(|number| format!("s{number} = -1")).collect();
+    let _ = writeln!(config, "track = {{ {} }}", tracked.join(", "));
+    for number in 0..SCRIPTS {
+        let _ = write!(
+            config,
+            "[check.s{number}]\ninterval = \"20s\"\ntimeout = \"20s\"\n\
+             script = {{ command = [\"/bin/sh\", \"-c\", \"trap '' TERM; sleep 1000; :\", \"{word}\"] }}\n"
+        );
+    }
+    // All of them run; or most are still to be started.
+    for least in [SCRIPTS, SCRIPTS / 10] {
+        let mut agent = lab.a.failover(&config);
+        wait("the scripts run", Duration::from_secs(30), || (running(&word) >= least).then_some(()));
+        let status = agent.terminate();
+        assert!(status.success(), "{status}");
+        assert_eq!(running(&word), 0, "left over");
+    }
+}
+
+/// How many processes have this word among their arguments. Those that were killed and are not gone yet have none.
+fn running(word: &str) -> usize {
+    let entries = std::fs::read_dir("/proc").expect("procfs").flatten();
+    let has_word = |line: Vec<u8>| line.split(|byte| *byte == 0).any(|argument| argument == word.as_bytes());
+    entries.filter(|entry| std::fs::read(entry.path().join("cmdline")).is_ok_and(has_word)).count()
 }
 
 /// What a killed agent left behind goes at the next start, even if the new configuration does not know it.

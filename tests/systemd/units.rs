@@ -124,6 +124,13 @@ fn a_state_entered_while_the_bus_is_away_is_applied_when_it_is_back() {
         rig.enter("web", Backup, false);
         rig.is("b.service", "active").await;
         rig.is("m.service", "inactive").await;
+        // At the end, one that does not come back is waited for a moment only.
+        sh("systemctl stop dbus.socket dbus.service");
+        let began = clock::now();
+        let left = rig.units.finish(Duration::from_secs(30)).await;
+        assert!(left.contains(&"b.service".to_owned()), "{left:?}");
+        let took = clock::now().since(began);
+        assert!(took < Duration::from_secs(10), "{took:?}");
     });
 }
 

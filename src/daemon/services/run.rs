@@ -28,6 +28,8 @@ use crate::probe::{Runner, Shared};
 const OUTCOMES: usize = 256;
 /// How long commands may run on that began under another user than a new configuration has.
 const LEFT_BEHIND: Duration = Duration::from_mins(10);
+/// How long the end waits for programs that are just being started, to end them, too: where they lie may not answer.
+const CLEARING: Duration = Duration::from_millis(500);
 
 /// Serves the inbox until it is told to end.
 pub(super) fn run(inbox: &Inbox, board: &Board, log: &Log) {
@@ -38,13 +40,18 @@ pub(super) fn run(inbox: &Inbox, board: &Board, log: &Log) {
             return log.note(Severity::Error, format!("no runtime for checks and hooks: {error}"));
         }
     };
-    LocalSet::new().block_on(&runtime, async {
+    let done = LocalSet::new().block_on(&runtime, async {
         let (outcomes, mut found) = mpsc::channel(OUTCOMES);
         let mut service = Service::new(outcomes, log.clone());
-        while service.turn(inbox, &mut found, board).await {}
+        loop {
+            if let Some(done) = service.turn(inbox, &mut found, board).await {
+                return done;
+            }
+        }
     });
-    // Whatever still hangs in a system call hangs in a thread of its own, and ends with the process.
-    runtime.shutdown_background();
+    // What the tasks ran goes with them, and the process ends as soon as it hears that this is done: not before.
+    runtime.shutdown_timeout(CLEARING);
+    let _ = done.try_send(());
 }
 
 /// Runs commands as the user of `watched`, and tells the log what became of them.
@@ -105,8 +112,13 @@ impl Service {
         }
     }
 
-    /// One turn; `false` when it was the last.
-    async fn turn(&mut self, inbox: &Inbox, found: &mut mpsc::Receiver<Found>, board: &Board) -> bool {
+    /// One turn; when it was the last, who waits for the end.
+    async fn turn(
+        &mut self,
+        inbox: &Inbox,
+        found: &mut mpsc::Receiver<Found>,
+        board: &Board,
+    ) -> Option<SyncSender<()>> {
         let due = self.checks.deadline().map(|at| at.since(clock::now()));
         let pause = async {
             match due {
@@ -133,15 +145,14 @@ impl Service {
         }
         self.checks.timeout(clock::now(), &mut self.actions);
         self.act(board);
-        let Some((limit, done)) = ended else { return true };
+        let (limit, done) = ended?;
         self.tasks.clear();
         let ((), left) = tokio::join!(self.notifier.finish(limit), self.units.finish(limit));
         for unit in left {
             self.log.note(Severity::Warning, format!("may still run: {unit}"));
         }
         // Whoever waited may have given up.
-        let _ = done.try_send(());
-        false
+        Some(done)
     }
 
     fn obey(&mut self, waiting: Waiting) -> Option<(Duration, SyncSender<()>)> {
@@ -172,10 +183,11 @@ impl Service {
         }
         if another || self.shared.is_none() {
             // Everything that runs as somebody begins anew.
-            self.checks.configure(now, &BTreeMap::new(), &mut self.actions);
             self.shared = Some(Rc::new(Shared::with_bus(watched.script_user.clone(), self.bus.clone())));
+            self.checks.renew(now, &watched.checks, &mut self.actions);
+        } else {
+            self.checks.configure(now, &watched.checks, &mut self.actions);
         }
-        self.checks.configure(now, &watched.checks, &mut self.actions);
         self.watched = watched;
     }
 
