@@ -64,7 +64,7 @@ fn outcome(ended: Ended, limit: Duration) -> Outcome {
         Ending::Exit(0) => (Finding::Passed, "exit status 0".to_owned()),
         Ending::Exit(code) => (Finding::Failed, format!("exit status {code}")),
         Ending::Otherwise(text) => (Finding::Failed, text),
-        Ending::Limit => (Finding::Failed, format!("no answer within {limit:?}")),
+        Ending::Limit => (Finding::Failed, format!("no answer within {}", super::span(limit))),
         Ending::Refused(text) => (Finding::Failed, text),
     };
     if let Some(line) = ended.output.first() {
@@ -85,7 +85,7 @@ mod tests {
             (Ending::Exit(0), vec!["fine"], Finding::Passed, "exit status 0: fine"),
             (Ending::Exit(2), vec!["bad", "worse"], Finding::Failed, "exit status 2: bad"),
             (Ending::Otherwise("killed by SIGSEGV".into()), vec![], Finding::Failed, "killed by SIGSEGV"),
-            (Ending::Limit, vec!["at work"], Finding::Failed, "no answer within 1s: at work"),
+            (Ending::Limit, vec!["at work"], Finding::Failed, "no answer within 1 s: at work"),
             (Ending::Refused("/x does not exist".into()), vec![], Finding::Failed, "/x does not exist"),
         ] {
             let output: Vec<String> = output.into_iter().map(str::to_owned).collect();

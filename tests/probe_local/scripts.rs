@@ -178,7 +178,7 @@ fn the_limit_is_told_at_the_limit_and_the_next_run_waits_for_the_end() {
         let outcome = runner.run().await;
         assert_eq!(
             (outcome.finding, outcome.text.as_str()),
-            (Finding::Failed, "no answer within 200ms: started")
+            (Finding::Failed, "no answer within 200 ms: started")
         );
         assert!(outcome.took < Duration::from_millis(400), "{:?}", outcome.took);
         assert_eq!(runs(&word), 1, "it ignores the TERM");
@@ -190,7 +190,7 @@ fn the_limit_is_told_at_the_limit_and_the_next_run_waits_for_the_end() {
         eventually("killed after a second of grace", || runs(&word) == 0).await;
         assert!(began.elapsed() > Duration::from_millis(500));
         eventually("waited for", || zombies() <= others).await;
-        assert_eq!(runner.run().await.text, "no answer within 200ms: started");
+        assert_eq!(runner.run().await.text, "no answer within 200 ms: started");
     });
 }
 
@@ -204,11 +204,11 @@ fn who_ends_at_the_term_may_run_again_at_once() {
     alone(async {
         let argv = ["/bin/sh", "-c", &program, &word];
         let mut runner = script_runner(&argv, Duration::from_millis(200), &shared());
-        assert_eq!(runner.run().await.text, "no answer within 200ms");
+        assert_eq!(runner.run().await.text, "no answer within 200 ms");
         eventually("ended", || runs(&word) == 0).await;
         assert!(mark.exists(), "it was given the time to clean up");
         tokio::time::sleep(Duration::from_millis(50)).await;
-        assert_eq!(runner.run().await.text, "no answer within 200ms", "not refused");
+        assert_eq!(runner.run().await.text, "no answer within 200 ms", "not refused");
     });
 }
 
@@ -298,7 +298,7 @@ fn a_thousand_hanging_scripts_leave_nothing() {
         let mut runners = Vec::new();
         for run in runs_of_them {
             let (runner, outcome) = run.await.unwrap();
-            assert_eq!(outcome.text, "no answer within 8s");
+            assert_eq!(outcome.text, "no answer within 8 s");
             runners.push(runner);
         }
         println!("all told after {:?}", began.elapsed());

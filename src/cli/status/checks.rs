@@ -107,7 +107,9 @@ pub(super) fn details(check: &CheckStatus, snapshot: &Snapshot, paint: Paint) ->
     if let Some(weight) = check.weight {
         say("weight", &format!("{weight:+}"));
     }
-    say("rules", &format!("failing after {} failures, passing after {} successes", check.fall, check.rise));
+    let many = |count, one: &str, more: &str| format!("{count} {}", if count == 1 { one } else { more });
+    let (fall, rise) = (many(check.fall, "failure", "failures"), many(check.rise, "success", "successes"));
+    say("rules", &format!("failing after {fall} in a row, passing after {rise}"));
     let counts =
         format!("{} runs, {} of them failed; {} verdicts", check.runs, check.failures, check.changes);
     say("so far", &counts);
