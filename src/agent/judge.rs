@@ -59,7 +59,7 @@ impl Agent {
     }
 
     /// What an instance listens to, by name: what it tracks itself, then what others of its group track and it does not.
-    /// With each the place in the group of who tracks it, if that is another one.
+    /// With each the member that tracks it, if that is another one.
     pub(super) fn tracked<'a>(
         &'a self,
         instance: &'a Instance,

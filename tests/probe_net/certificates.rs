@@ -13,28 +13,18 @@ fn openssl(args: &[&str]) {
     assert!(output.status.success(), "openssl {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// A new key of the usual kind and a certificate that it signs itself, with these further arguments.
+fn self_made(arguments: &[&str]) {
+    let request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    openssl(&[&request[..], arguments].concat());
+}
+
 impl Stage {
     /// An authority `NAME.pem` with its key `NAME.key`.
     pub(crate) fn authority(&self, name: &str) {
         let (key, cert) = (self.path(&format!("{name}.key")), self.path(&format!("{name}.pem")));
         let subject = format!("/CN={name}");
-        openssl(&[
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            "30",
-            "-subj",
-            &subject,
-            "-keyout",
-            &key,
-            "-out",
-            &cert,
-        ]);
+        self_made(&["-days", "30", "-subj", &subject, "-keyout", &key, "-out", &cert]);
         self.file("ca.cnf", &CA.replace("DIR", self.directory.to_str().unwrap()));
         self.file("index.txt", "");
     }
@@ -44,25 +34,8 @@ impl Stage {
         let (key, cert) = (self.path(&format!("{name}.key")), self.path(&format!("{name}.pem")));
         let extension = format!("subjectAltName={names}");
         let subject = format!("/CN={name}");
-        openssl(&[
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-days",
-            days,
-            "-subj",
-            &subject,
-            "-addext",
-            &extension,
-            "-keyout",
-            &key,
-            "-out",
-            &cert,
-        ]);
+        let subject_of = ["-subj", &subject, "-addext", &extension];
+        self_made(&[&["-days", days, "-keyout", &key, "-out", &cert], &subject_of[..]].concat());
     }
 
     /// A certificate `NAME.pem` by `authority` for `names`, such as `DNS:www.example.net`, with its key `NAME.key` and
