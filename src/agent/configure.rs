@@ -12,6 +12,7 @@ use super::addresses::Wanted;
 use super::announcer::Key;
 use super::instance::{HOLD_OFF_FIRST, Instance};
 use super::judge::Judged;
+use super::leave::Aside;
 use super::message::{FilterRow, Output, SocketId, Watched};
 use super::readiness::IPV6_LEAST_MTU;
 use super::report::{Reconfigured, Report};
@@ -187,7 +188,9 @@ impl Agent {
 
     /// A new instance, with a number of its own: that of one that is gone, so that they do not become more and more.
     fn place(&mut self, now: Instant, name: &str, wanted: InstanceConfig) {
-        let instance = Instance::new(now, name, wanted);
+        let mut instance = Instance::new(now, name, wanted);
+        instance.drained = self.drained.contains(name);
+        instance.aside = self.aside != Aside::No;
         let free = self.instances.iter().position(|instance| instance.retired);
         let number = free.unwrap_or(self.instances.len());
         match self.instances.get_mut(number) {

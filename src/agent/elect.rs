@@ -16,7 +16,7 @@ use crate::time::Instant;
 use crate::vrrp::announce;
 use crate::vrrp::fields::Claim;
 use crate::vrrp::packet::Peek;
-use crate::vrrp::router::{Action, Event};
+use crate::vrrp::router::{Action, Cause, Event};
 
 impl Agent {
     /// A message came in.
@@ -92,6 +92,7 @@ impl Agent {
         }
         self.actions = actions;
         self.rearm(number);
+        self.record(number, matches!(event, Event::Configure(_) | Event::Primary(_)), out);
         self.tell_waiting(number, out);
         self.pass_on(now, number, was_master, event, out);
     }
@@ -103,10 +104,18 @@ impl Agent {
             Action::Contested => self.contested(now, number, out),
             Action::Release => self.release(now, number, out),
             Action::Entered(cause) => {
+                let leaves = self.instances.get(number).map_or("", |instance| self.leaves_because(instance));
+                self.handed_over(number, cause);
                 let Some(instance) = self.instances.get_mut(number) else { return };
-                let (state, reason) = instance.explain(now, cause);
+                let (previous, last) = (instance.state, instance.leaving);
+                let (state, reason) = instance.explain(now, cause, leaves);
                 let report = instance.enter(now, state, reason);
                 self.told(number, report, out);
+                match cause {
+                    Cause::HandedOver { .. } if last => self.entered(number, previous, true, out),
+                    Cause::NotTaken => self.not_taken(now, number, out),
+                    _ => {}
+                }
             }
         }
     }
@@ -197,7 +206,8 @@ impl Agent {
     /// Announces all addresses of a MASTER once more, in one burst.
     pub(super) fn announce_again(&mut self, now: Instant, number: usize) {
         let Some(instance) = self.instances.get_mut(number) else { return };
-        let Some(place) = instance.place.as_ref().filter(|_| instance.router.is_master()) else { return };
+        let holds = instance.router.is_master() && !instance.router.is_leaving();
+        let Some(place) = instance.place.as_ref().filter(|_| holds) else { return };
         instance.announced_at = Some(now);
         for key in place.keys.iter().filter(|key| self.addresses.is_present(**key)) {
             self.announcer.plan(now, *key, instance.config.garp, false);

@@ -151,6 +151,10 @@ impl Agent {
 
     /// At the end of a turn: tells which groups are in another state now.
     pub(super) fn groups_settle(&mut self, now: Instant, out: &mut Vec<Output>) {
+        // Who leaves is told so by `groups_leave`.
+        if self.phase != super::Phase::Running {
+            return;
+        }
         for at in 0..self.groups.len() {
             let Some(group) = self.groups.get_mut(at).filter(|group| group.touched) else { continue };
             group.touched = false;
@@ -166,9 +170,7 @@ impl Agent {
             let name = group.name.clone();
             let report = Around::Group { name, previous, state, reason };
             out.push(Output::Report(Report::Around(report)));
-            if self.phase == super::Phase::Running {
-                self.group_entered(at, previous, false, out);
-            }
+            self.group_entered(at, previous, false, out);
         }
     }
 

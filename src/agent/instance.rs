@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::net::IpAddr;
 
 use super::announcer::Key;
-use super::message::SocketId;
+use super::message::{Held, SocketId};
 use super::report::{Report, Subject};
 use super::snapshot::{AddressStatus, InstanceCounters, InstanceStatus, MasterStatus, VrState};
 use super::transmit::Transmit;
@@ -65,6 +65,12 @@ pub(crate) struct Instance {
     pub(crate) group: Option<usize>,
     /// What its checks make of it.
     pub(crate) standing: Standing,
+    /// An administrator wants it to hold nothing.
+    pub(crate) drained: bool,
+    /// So does the host, for now.
+    pub(crate) aside: bool,
+    /// What was last told of what it holds, for the process after this one.
+    pub(crate) recorded: Option<Arc<Held>>,
     /// That it would take over, but for a check of which nothing is known, was told.
     pub(crate) told_waiting: bool,
     contest_reported: Option<Instant>,
@@ -131,6 +137,9 @@ impl Instance {
             retired: false,
             leaving: false,
             group: None,
+            drained: false,
+            aside: false,
+            recorded: None,
             told_waiting: false,
             contest_reported: None,
             address_reports: Budget::default(),
@@ -143,10 +152,11 @@ impl Instance {
 
     /// What the state machine goes by.
     pub(crate) fn settings(&self) -> Settings {
-        let promotion = match (&self.standing.unknown, self.group) {
-            (Some(_), _) => Promotion::Blocked,
-            (None, Some(_)) => Promotion::Together,
-            (None, None) => Promotion::Alone,
+        let blocked = self.standing.unknown.is_some() || self.drained || self.aside;
+        let promotion = match self.group {
+            _ if blocked => Promotion::Blocked,
+            Some(_) => Promotion::Together,
+            None => Promotion::Alone,
         };
         settings(&self.config, self.standing.effective, promotion)
     }
@@ -183,7 +193,8 @@ impl Instance {
     }
 
     /// The state and the reason in words that a cause of the state machine stands for.
-    pub(crate) fn explain(&mut self, now: Instant, cause: Cause) -> (VrState, String) {
+    /// One that hands over does so because it `leaves`.
+    pub(crate) fn explain(&mut self, now: Instant, cause: Cause, leaves: &str) -> (VrState, String) {
         let own = self.priority();
         let peer = self.heard.map(|(_, heard)| heard.source.to_string());
         let master = peer.as_deref().unwrap_or("the master");
@@ -217,6 +228,22 @@ impl Instance {
                 VrState::Backup,
                 // At least: what it heard first when it ran again may have come long before.
                 format!("this host did not run for {} or longer: others have counted it out", span(silent)),
+            ),
+            Cause::Resumed => {
+                (VrState::Master, "goes on from where the agent before this one ended".to_owned())
+            }
+            Cause::HandedOver { to } => {
+                let stays = matches!(self.router.state(), State::Backup(_));
+                let state = if stays { VrState::Backup } else { VrState::Init };
+                let reason = match to {
+                    Some(to) => format!("{leaves}; {to} has taken over"),
+                    None => format!("{leaves}; nobody has taken over"),
+                };
+                (state, reason)
+            }
+            Cause::NotTaken => (
+                VrState::Master,
+                "resigned to be drained, but nobody took over: goes on as before".to_owned(),
             ),
             Cause::Yielded => {
                 (VrState::Backup, "another instance of its group is no longer MASTER".to_owned())
@@ -263,7 +290,7 @@ impl Instance {
                 }
                 Some(Report::NewMaster { subject: self.subject.clone(), peer: heard.source, priority })
             }
-            (State::Init | State::Backup(_) | State::Master(_), Claim::Hold(_) | Claim::Resign) => None,
+            (_, Claim::Hold(_) | Claim::Resign) => None,
         };
         self.told_master = Some(heard.source);
         report
@@ -307,6 +334,8 @@ impl Instance {
             effective_priority: self.priority().number(),
             tracks: Vec::new(),
             waiting_for: self.standing.unknown.clone(),
+            drained: self.drained,
+            handing_over: self.router.is_leaving(),
             group: None,
             advert_interval_ms: milliseconds(config.interval),
             primary_address: self.place.as_ref().map(|place| place.primary.to_string()),

@@ -3,9 +3,11 @@
 //! A turn is one [`Input`] and the [`Output`]s it causes, in the order in which they must be done. Whoever drives the
 //! agent (the engine in production, the simulator, a fuzzer) does the outputs and brings back what came of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 use crate::agent::report::Report;
 use crate::agent::snapshot::VrState;
@@ -13,6 +15,7 @@ use crate::config::Config;
 use crate::config::model::{CheckConfig, Hooks, UserName};
 use crate::health::check::Fact;
 use crate::net::{Family, LinkIndex, LinkName, MacAddr, Prefix, Scope};
+use crate::time::Instant;
 use crate::vrrp::fields::{Version, Vrid};
 
 /// A fact, brought to the agent.
@@ -62,9 +65,20 @@ pub enum Input<'a> {
     },
     /// A check says something else, or the same once more.
     Judged(Fact),
+    /// These instances, and those that move with them, hand over and do not compete until [`Input::Undrain`]; also those
+    /// that are configured later.
+    Drain(Drain),
+    /// These instances, and those that move with them, compete again.
+    Undrain(BTreeSet<String>),
+    /// Before the configuration: which instances a process before this one was MASTER of.
+    Remembered(Remembered),
+    /// The whole host is about to sleep or to shut down: every MASTER hands over, and none competes until this is `false`
+    /// again. Answers [`Output::StoodAside`].
+    StandAside(bool),
     /// Nothing happened but time; due at [`super::Agent::deadline`], harmless earlier.
     Timeout,
-    /// Leave: resign, take the addresses away, then [`Output::Finished`].
+    /// Leave: hand over, take the addresses away, then [`Output::Finished`]. A second time: without waiting for a
+    /// successor.
     Stop,
 }
 
@@ -189,10 +203,57 @@ pub enum Output {
     Entered(Entered),
     /// The same state, with other units to run in it than before: nobody is told, the units follow.
     Rehooked(Entered),
+    /// These are drained now: to be remembered for the next start.
+    Drained(Arc<BTreeSet<String>>),
+    /// The instance of this number became MASTER as described, or no longer is: to be remembered in case this process
+    /// dies.
+    Holds {
+        /// Stands for the instance for as long as it lives.
+        number: usize,
+        /// What it holds; `None` when it is not MASTER any more.
+        held: Option<Arc<Held>>,
+    },
+    /// What `Input::StandAside(true)` asked for is done: no instance holds an address.
+    StoodAside,
     /// Tell people.
     Report(Report),
     /// Everything that [`Input::Stop`] asked for is done.
     Finished,
+}
+
+/// Which instances are to be drained.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drain {
+    /// By name.
+    pub names: BTreeSet<String>,
+    /// Whether a MASTER lets go also when nobody takes over. Otherwise it is MASTER again then, and not drained.
+    pub insist: bool,
+}
+
+/// What a process before this one left word of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Remembered {
+    /// When it last kept the pace of all adverts: the last advert of each instance left at most its interval before.
+    pub at: Instant,
+    /// What it was MASTER of, by name.
+    pub held: BTreeMap<String, Held>,
+}
+
+/// An instance that is MASTER, as far as that must be known to go on with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Interface as configured.
+    pub interface: String,
+    /// `virtual_router_id`.
+    pub virtual_router_id: u8,
+    /// Protocol version.
+    pub version: u8,
+    /// Source of its adverts; its family is that of the instance.
+    pub primary: IpAddr,
+    /// Interval of its adverts in centiseconds.
+    pub interval: u16,
 }
 
 /// The checks of a configuration.

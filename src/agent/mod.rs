@@ -8,6 +8,8 @@
 //! | [`message`] | the contract: inputs and outputs |
 //! | `world` | links and addresses as the kernel last told them |
 //! | `instance` | one virtual router and what is known about it |
+//! | `leave` | leaving on purpose: hand-over, drain, stop |
+//! | `resume` | going on where a process that died left off |
 //! | `judge` | verdicts of checks, and what they do to instances |
 //! | `group` | instances that move together |
 //! | `configure`, [`outlook`] | another configuration: taking it, and foreseeing what that does |
@@ -26,11 +28,13 @@ mod elect;
 mod group;
 mod instance;
 mod judge;
+mod leave;
 pub mod message;
 pub mod outlook;
 mod readiness;
 mod receive;
 pub mod report;
+mod resume;
 pub mod snapshot;
 mod sockets;
 mod timers;
@@ -43,13 +47,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use leave::STOP_LIMIT;
+
 use addresses::Addresses;
 use announcer::Announcer;
 use group::Group;
 use instance::Instance;
 use judge::Judged;
+use leave::Aside;
 use message::{Input, Output, SocketId, Watched};
 use report::Report;
+use resume::Memory;
 use snapshot::{AgentCounters, Snapshot};
 use sockets::Sockets;
 use timers::Timers;
@@ -59,9 +67,6 @@ use crate::config::model::GroupConfig;
 use crate::net::LinkName;
 use crate::time::Instant;
 use crate::vrrp::router::{Action, Event};
-
-/// How long a stopping agent waits for the kernel's word that its addresses are gone.
-pub const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// That events were lost is reported no more often than this: a host whose links change all the time loses them again and
 /// again.
@@ -96,6 +101,10 @@ pub struct Agent {
     checks: BTreeMap<String, Judged>,
     /// What the checks were last asked to be.
     watched: Arc<Watched>,
+    /// Which instances are drained, whether they are configured or not.
+    drained: Arc<BTreeSet<String>>,
+    aside: Aside,
+    memory: Memory,
     counters: AgentCounters,
     missed_reported: Option<Instant>,
     /// Buffers that live on, so that a turn allocates nothing.
@@ -106,6 +115,8 @@ pub struct Agent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Running,
+    /// To be stopped, but for instances that hold their addresses until somebody else has them.
+    HandingOver,
     /// Until then at the latest.
     Stopping(Instant),
     Stopped,
@@ -133,6 +144,9 @@ impl Agent {
             group_configs: BTreeMap::new(),
             checks: BTreeMap::new(),
             watched: Arc::default(),
+            drained: Arc::default(),
+            aside: Aside::default(),
+            memory: Memory::default(),
             counters: AgentCounters::default(),
             missed_reported: None,
             actions: Vec::new(),
@@ -174,9 +188,14 @@ impl Agent {
             }
             Input::SendFailed { socket, refusal } => self.send_failed(now, socket, refusal, out),
             Input::Judged(fact) => self.judged(now, &fact, out),
+            Input::Drain(drain) => self.drain(now, drain, out),
+            Input::Undrain(names) => self.undrain(now, &names, out),
+            Input::Remembered(remembered) => self.memory = Memory::new(remembered),
+            Input::StandAside(aside) => self.stand_aside(now, aside, out),
             Input::Timeout => self.timeout(now, out),
             Input::Stop => self.stop(now, out),
         }
+        self.memory_fades(now, out);
         self.settle(now, out);
         self.groups_settle(now, out);
         self.finish(now, out);
@@ -188,13 +207,14 @@ impl Agent {
         let stop = match self.phase {
             Phase::Stopped => return None,
             Phase::Stopping(at) => Some(at),
-            Phase::Running => None,
+            Phase::Running | Phase::HandingOver => None,
         };
         let parts = [
             self.timers.first(),
             self.addresses.deadline(),
             self.announcer.deadline(),
             self.sockets.deadline(),
+            self.memory.until(),
             stop,
         ];
         parts.into_iter().flatten().min()
@@ -256,29 +276,6 @@ impl Agent {
     fn dump(&mut self, out: &mut Vec<Output>) {
         if self.world.want_dump() {
             out.push(Output::Dump);
-        }
-    }
-
-    fn stop(&mut self, now: Instant, out: &mut Vec<Output>) {
-        if self.phase != Phase::Running {
-            return;
-        }
-        self.phase = Phase::Stopping(now.after(STOP_LIMIT));
-        out.push(Output::Report(Report::Stopping));
-        self.groups_leave(now, out);
-        for number in 0..self.instances.len() {
-            self.leave(now, number, "stopped", out);
-        }
-    }
-
-    fn finish(&mut self, now: Instant, out: &mut Vec<Output>) {
-        if let Phase::Stopping(until) = self.phase {
-            let left = self.addresses.leaving();
-            if left == 0 || now >= until {
-                self.phase = Phase::Stopped;
-                out.push(Output::Report(Report::Stopped { left }));
-                out.push(Output::Finished);
-            }
         }
     }
 }

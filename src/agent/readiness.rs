@@ -45,12 +45,20 @@ impl Agent {
         for key in self.addresses.keys() {
             self.look_at(now, key, out);
         }
+        self.claim_leftovers(now, out);
+        self.settle(now, out);
+    }
+
+    /// Takes away what carries our tag and is wanted by nobody, unless an instance may yet go on with it.
+    pub(super) fn claim_leftovers(&mut self, now: Instant, out: &mut Vec<Output>) {
+        if self.memory.is_open() {
+            return self.memory.defer();
+        }
         let tagged = |address: &&LinkAddress| address.protocol == ADDRESS_PROTOCOL;
         let ours: Vec<LinkAddress> = self.world.addresses().filter(tagged).cloned().collect();
         for address in ours {
             self.claim_leftover(now, &address, out);
         }
-        self.settle(now, out);
     }
 
     /// An address with our tag that no instance wants was left behind by an agent that died.
@@ -161,6 +169,9 @@ impl Agent {
     /// Compares one address with what the kernel has of it. What somebody else put there with a network of another length
     /// neither stands for ours nor hides that ours is gone.
     fn look_at(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
+        if self.memory.is_open() && !self.addresses.is_known(key) {
+            return self.memory.defer();
+        }
         let known = match self.addresses.held_by_us(key) {
             Some(prefix) => self.world.exactly(key.0, prefix),
             None => self.world.address(key.0, key.1),
@@ -287,9 +298,15 @@ impl Agent {
                 self.start(now, number, place, out);
             }
             Some(_) | None => {
+                let event = if self.resumes(now, number, &place) {
+                    Event::Resume { primary }
+                } else {
+                    Event::Startup { primary }
+                };
+                let Some(instance) = self.instances.get_mut(number) else { return };
                 instance.place = Some(place);
                 instance.forget_peers();
-                self.drive(now, number, Event::Startup { primary }, out);
+                self.drive(now, number, event, out);
             }
         }
     }

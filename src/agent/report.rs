@@ -5,6 +5,7 @@
 
 mod around;
 mod journal;
+mod planned;
 mod text;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub use around::Around;
 pub use journal::FIELDS;
+pub use planned::Planned;
 
 use super::snapshot::VrState;
 use super::trouble::Trouble;
@@ -233,6 +235,8 @@ pub enum Report {
     Reconfigured(Reconfigured),
     /// Checks, groups, commands and units.
     Around(Around),
+    /// Something that was asked for.
+    Planned(Planned),
     /// The agent leaves.
     Stopping,
     /// The agent is done; what it could not take away.
@@ -264,6 +268,7 @@ impl Report {
                 Severity::Error
             }
             Report::Around(around) => around.severity(),
+            Report::Planned(planned) => planned.severity(),
             Report::Stopped { left: 0 } => Severity::Info,
             Report::Stopped { .. } => Severity::Error,
         }
@@ -283,6 +288,7 @@ impl Report {
             | Report::ForeignAddress { subject, .. }
             | Report::NotOwner { subject, .. } => Some(subject),
             Report::Around(around) => around.subject(),
+            Report::Planned(planned) => planned.subject(),
             Report::AddressStuck { .. }
             | Report::LeftoverRemoved { .. }
             | Report::SocketRefused { .. }

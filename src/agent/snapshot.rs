@@ -113,6 +113,12 @@ pub struct InstanceStatus {
     /// The check that keeps it from becoming MASTER, because nothing is known of it.
     #[serde(default)]
     pub waiting_for: Option<String>,
+    /// An administrator has drained it: it hands over, and does not compete.
+    #[serde(default)]
+    pub drained: bool,
+    /// It has resigned, and holds its addresses until somebody else has them.
+    #[serde(default)]
+    pub handing_over: bool,
     /// The group that it moves with.
     #[serde(default)]
     pub group: Option<String>,

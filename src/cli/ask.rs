@@ -40,6 +40,11 @@ pub(super) fn unreadable(error: &serde_json::Error) -> Failure {
     ))
 }
 
+/// The agent answers something else than it was asked.
+pub(super) fn beside_the_point() -> Failure {
+    Failure::new("the agent answers something else than it was asked; is it of another version?")
+}
+
 fn exchange(path: &Path, line: Option<&str>, patience: Duration) -> Result<String, Failure> {
     let mut socket = connect(path, patience).map_err(|error| refused(path, &error, patience))?;
     if let Some(line) = line {

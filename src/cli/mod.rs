@@ -9,6 +9,7 @@
 mod ask;
 mod completions;
 mod demo;
+mod drain;
 mod import;
 mod output;
 mod plan;
@@ -30,6 +31,9 @@ const DEFAULT_CONFIG: &str = "/etc/failover.toml";
 /// Where a running agent keeps its socket when neither `--runtime-dir` nor systemd says otherwise.
 const DEFAULT_RUNTIME_DIR: &str = "/run/failover";
 
+/// Where an agent remembers what outlives a reboot, when neither `--state-dir` nor systemd says otherwise.
+const DEFAULT_STATE_DIR: &str = "/var/lib/failover";
+
 /// Keeps a service's IP address alive: VRRP, and the address moves in well under a second.
 #[derive(Debug, Parser)]
 #[command(name = "failover", version, propagate_version = false, max_term_width = 100)]
@@ -46,6 +50,8 @@ enum Command {
     Plan(plan::PlanArgs),
     Reload(plan::ReloadArgs),
     Status(status::StatusArgs),
+    Drain(drain::DrainArgs),
+    Undrain(drain::UndrainArgs),
     Probe(probe::ProbeArgs),
     Import(import::ImportArgs),
     Demo(demo::DemoArgs),
@@ -66,16 +72,17 @@ struct RuntimeDir {
 }
 
 impl RuntimeDir {
-    /// The directory to use. systemd may set several in `$RUNTIME_DIRECTORY`, parted by colons: the first is ours.
+    /// The directory to use.
     fn path(&self) -> PathBuf {
-        if let Some(given) = &self.given {
-            return given.clone();
-        }
-        std::env::var("RUNTIME_DIRECTORY")
-            .ok()
-            .and_then(|value| value.split(':').next().filter(|first| !first.is_empty()).map(PathBuf::from))
-            .unwrap_or_else(|| PathBuf::from(DEFAULT_RUNTIME_DIR))
+        let given = self.given.clone().or_else(|| first_directory("RUNTIME_DIRECTORY"));
+        given.unwrap_or_else(|| PathBuf::from(DEFAULT_RUNTIME_DIR))
     }
+}
+
+/// What systemd says of a directory in this variable. It may name several, parted by colons: the first is ours.
+fn first_directory(variable: &str) -> Option<PathBuf> {
+    let value = std::env::var(variable).ok()?;
+    value.split(':').next().filter(|first| !first.is_empty()).map(PathBuf::from)
 }
 
 /// How a command ended; the number is an interface.
@@ -141,6 +148,8 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::plan(args),
         Command::Reload(args) => plan::reload(args),
         Command::Status(args) => status::run(args),
+        Command::Drain(args) => drain::drain(args),
+        Command::Undrain(args) => drain::undrain(args),
         Command::Probe(args) => probe::run(args),
         Command::Import(args) => import::run(args),
         Command::Demo(args) => demo::run(args),

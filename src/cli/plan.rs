@@ -84,7 +84,8 @@ fn tell(answer: Answer, nothing: &str, json: bool) -> Result<Exit, Failure> {
             output::complain("the configuration is not valid: the running agent goes on as before");
             Ok(Exit::InvalidConfig)
         }
-        Answer::Failed { why } => Err(Failure::new(why)),
+        Answer::Refused { why } | Answer::Failed { why } => Err(Failure::new(why)),
+        Answer::Drained { .. } | Answer::Undrained { .. } => Err(ask::beside_the_point()),
     }
 }
 

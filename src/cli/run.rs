@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{DEFAULT_CONFIG, Exit, Failure, RuntimeDir, output};
+use super::{DEFAULT_CONFIG, DEFAULT_STATE_DIR, Exit, Failure, RuntimeDir, first_directory, output};
 use crate::config;
 use crate::daemon::{self, RunOptions};
 
@@ -17,6 +17,26 @@ pub(super) struct RunArgs {
     config: PathBuf,
     #[command(flatten)]
     runtime_dir: RuntimeDir,
+    /// Directory of what is remembered across restarts [default: $STATE_DIRECTORY, else --runtime-dir if given, else /var/lib/failover]
+    #[arg(
+        long,
+        value_name = "DIR",
+        help = "Directory of what outlives a restart [default: $STATE_DIRECTORY, else --runtime-dir if given, else \
+                /var/lib/failover]"
+    )]
+    state_dir: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// Agents that have a runtime directory of their own remember for themselves, too.
+    fn state_dir(&self) -> PathBuf {
+        let given = || self.state_dir.clone();
+        let systemd = || first_directory("STATE_DIRECTORY");
+        given()
+            .or_else(systemd)
+            .or_else(|| self.runtime_dir.given.clone())
+            .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR))
+    }
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
@@ -28,7 +48,11 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
         }
         Ok(loaded) => {
             output::complain_plainly(&loaded.warnings.render(color));
-            let options = RunOptions { config: args.config.clone(), runtime_dir: args.runtime_dir.path() };
+            let options = RunOptions {
+                config: args.config.clone(),
+                runtime_dir: args.runtime_dir.path(),
+                state_dir: args.state_dir(),
+            };
             daemon::run(loaded, &options).map_err(|error| Failure::new(error.to_string()))?;
             Ok(Exit::Fine)
         }

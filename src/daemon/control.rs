@@ -70,6 +70,18 @@ pub enum Request {
         /// Whether texts in the answer are for a terminal.
         color: bool,
     },
+    /// Have instances hand over and not compete.
+    Drain {
+        /// Which, by name; all when there are none.
+        names: Vec<String>,
+        /// Also where nobody takes over.
+        force: bool,
+    },
+    /// Have instances compete again.
+    Undrain {
+        /// Which, by name; all when there are none.
+        names: Vec<String>,
+    },
 }
 
 /// Why the runtime directory cannot be used.
@@ -273,6 +285,8 @@ fn answer_request(stream: &UnixStream, reloader: &Reloader) -> io::Result<()> {
     let answer = match serde_json::from_str(&line) {
         Ok(Request::Reload { color }) => reloader.reload(color),
         Ok(Request::Plan { file, color }) => reloader.plan(file.as_deref(), color),
+        Ok(Request::Drain { names, force }) => reloader.drain(&names, force),
+        Ok(Request::Undrain { names }) => reloader.undrain(&names),
         Err(error) => Answer::Failed { why: format!("the agent does not understand the request: {error}") },
     };
     write(stream.try_clone()?, clock::now().after(LIMIT), &answer)

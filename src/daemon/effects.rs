@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use super::convert;
 use super::log::Log;
+use super::records::Records;
 use super::services::Services;
 use crate::agent::message::{Input, Listen, Output, Refusal, RequestId, SocketId};
 use crate::agent::report::Severity;
 use crate::net::{Family, LinkIndex};
 use crate::os::OsError;
+use crate::os::clock;
 use crate::os::frame::FrameSender;
 use crate::os::netlink::{Outcome, Request, Worker};
 use crate::os::poll::{Poll, Token, Watch};
@@ -43,6 +45,9 @@ pub(super) struct Effects {
     pub(super) log: Log,
     services: Services,
     worker: Worker,
+    pub(super) records: Records,
+    /// Adverts went out in this turn.
+    sent: bool,
     sockets: BTreeMap<SocketId, VrrpSocket>,
     send_buffers: SendBuffers,
     frames: FrameSender,
@@ -101,12 +106,20 @@ pub(super) fn socket_of(token: Token) -> Option<SocketId> {
 }
 
 impl Effects {
-    pub(super) fn new(poll: Poll, worker: Worker, services: Services, log: Log) -> Result<Self, OsError> {
+    pub(super) fn new(
+        poll: Poll,
+        worker: Worker,
+        services: Services,
+        records: Records,
+        log: Log,
+    ) -> Result<Self, OsError> {
         Ok(Effects {
             poll,
             log,
             services,
             worker,
+            records,
+            sent: false,
             sockets: BTreeMap::new(),
             send_buffers: SendBuffers::default(),
             frames: FrameSender::open()?,
@@ -129,6 +142,7 @@ impl Effects {
                     let same =
                         |o: &&Output| matches!(o, Output::Send { socket: other, .. } if other == socket);
                     run += others.iter().take_while(same).count();
+                    self.sent = true;
                     self.send(*socket, rest.get(..run).unwrap_or_default());
                 }
                 Output::Frame { .. } => {
@@ -149,12 +163,18 @@ impl Effects {
                 Output::Watch(watched) => self.services.watch(watched),
                 Output::Entered(entered) => self.services.entered(entered, true),
                 Output::Rehooked(entered) => self.services.entered(entered, false),
+                Output::Drained(names) => self.records.drains.put(names),
+                Output::Holds { number, held } => self.records.holds(*number, held.as_deref()),
+                Output::StoodAside => {}
                 Output::Report(report) => self.log.report(report.clone()),
                 Output::Finished => self.finished = true,
             }
             rest = rest.get(run..).unwrap_or_default();
         }
         outputs.clear();
+        if std::mem::take(&mut self.sent) {
+            self.records.beat(clock::now());
+        }
     }
 
     /// Reads from a socket what has arrived; how many messages there were, and none when the socket is closed by now.

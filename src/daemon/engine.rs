@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
+use super::drain::Concerned;
 use super::effects::{Effects, socket_of};
 use super::pace::{PAUSE_MS, Pace};
 use super::reload::Ticket;
 use super::services::Board;
 use super::{RunError, convert};
 use crate::agent::Agent;
-use crate::agent::message::{Datagram, Input, Output, RequestId, SocketId};
+use crate::agent::message::{Datagram, Drain, Input, Output, RequestId, SocketId};
 use crate::agent::outlook::Outlook;
 use crate::agent::report::Severity;
 use crate::agent::snapshot::Snapshot;
@@ -40,6 +41,9 @@ pub(super) const MONITOR: Token = Token(3);
 const BUDGET: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(200));
 /// Later than this, the process was held up, and more may have arrived than the wait has told.
 const HELD_UP: Duration = Duration::from_millis(5);
+/// Requests to stop that are obeyed in good order: the first hands over, the second does not wait for a successor. One more
+/// ends the process at once.
+const PATIENT_STOPS: u8 = 2;
 /// Time before a dump that failed is asked for again.
 const DUMP_AGAIN: Duration = Duration::from_secs(1);
 
@@ -51,6 +55,27 @@ pub(super) enum Query {
     Outlook(Box<Config>, SyncSender<Outlook>),
     /// Take this configuration, unless who asked for it has given up. The answer is what that did.
     Reload(Box<Config>, SyncSender<Outlook>, Ticket),
+    /// Have these instances hand over and not compete, all for no names, unless who asked has given up. The answer is
+    /// which they are, and how long that takes at most.
+    Drain {
+        /// Which.
+        names: Vec<String>,
+        /// Also where nobody takes over.
+        force: bool,
+        /// For the answer.
+        reply: SyncSender<Concerned>,
+        /// Of who asked.
+        ticket: Ticket,
+    },
+    /// Have these instances compete again, all for no names. The answer is which they are.
+    Undrain {
+        /// Which.
+        names: Vec<String>,
+        /// For the answer.
+        reply: SyncSender<Concerned>,
+        /// Of who asked.
+        ticket: Ticket,
+    },
 }
 
 /// Where facts come from, but for the sockets, which come and go.
@@ -81,6 +106,20 @@ impl Node {
         self.feed_at(clock::now(), input);
     }
 
+    fn drain(&mut self, names: &[String], insist: bool) -> Concerned {
+        let names = self.agent.drainable(names, insist)?;
+        let limit = self.agent.hand_over_limit(&names);
+        self.feed(Input::Drain(Drain { names: names.clone(), insist }));
+        Ok((names, limit))
+    }
+
+    fn undrain(&mut self, names: &[String]) -> Concerned {
+        let names = self.agent.with_their_groups(names)?;
+        let drained = self.agent.drained().intersection(&names).cloned().collect();
+        self.feed(Input::Undrain(names));
+        Ok((drained, Duration::ZERO))
+    }
+
     /// Brings a fact that became one at `at`, or at the time of the last fact if that was later.
     fn feed_at(&mut self, at: Instant, input: Input<'_>) {
         self.last = self.last.max(at);
@@ -98,7 +137,8 @@ pub(super) struct Engine {
     outcomes: Vec<Outcome>,
     queries: Vec<Query>,
     pace: Pace,
-    stopping: bool,
+    /// How often it was told to stop.
+    stops: u8,
     dump_again_at: Option<Instant>,
 }
 
@@ -112,7 +152,7 @@ impl Engine {
             outcomes: Vec::new(),
             queries: Vec::new(),
             pace: Pace::default(),
-            stopping: false,
+            stops: 0,
             dump_again_at: None,
         }
     }
@@ -120,6 +160,11 @@ impl Engine {
     /// Brings the agent one fact.
     pub(super) fn feed(&mut self, input: Input<'_>) {
         self.node.feed(input);
+    }
+
+    /// The agent has left for good: nothing is to be gone on with.
+    pub(super) fn close(&mut self) {
+        self.node.effects.records.close();
     }
 
     /// Turns until the agent has left.
@@ -286,12 +331,18 @@ impl Engine {
                 Query::Outlook(config, reply) => {
                     let _ = reply.try_send(self.node.agent.outlook(&config));
                 }
-                Query::Reload(config, reply, ticket) if !self.stopping && ticket.use_up() => {
+                Query::Reload(config, reply, ticket) if self.stops == 0 && ticket.use_up() => {
                     let outlook = self.node.agent.outlook(&config);
                     self.node.feed(Input::Configure(*config));
                     let _ = reply.try_send(outlook);
                 }
-                Query::Reload(..) => {}
+                Query::Drain { names, force, reply, ticket } if self.stops == 0 && ticket.use_up() => {
+                    let _ = reply.try_send(self.node.drain(&names, force));
+                }
+                Query::Undrain { names, reply, ticket } if self.stops == 0 && ticket.use_up() => {
+                    let _ = reply.try_send(self.node.undrain(&names));
+                }
+                Query::Reload(..) | Query::Drain { .. } | Query::Undrain { .. } => {}
             }
         }
     }
@@ -299,9 +350,9 @@ impl Engine {
     fn take_signals(&mut self) -> Result<(), RunError> {
         while let Some(asked) = self.sources.signals.next() {
             match asked {
-                Asked::Stop if self.stopping => return Err(RunError::Interrupted),
+                Asked::Stop if self.stops >= PATIENT_STOPS => return Err(RunError::Interrupted),
                 Asked::Stop => {
-                    self.stopping = true;
+                    self.stops += 1;
                     self.node.feed(Input::Stop);
                 }
                 // One that is waiting already will read what is there by then.

@@ -19,26 +19,30 @@
 mod alone;
 mod control;
 mod convert;
+mod drain;
 mod effects;
 mod engine;
 mod log;
 mod pace;
+mod records;
 mod reload;
 mod services;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
 use alone::Alone;
+use records::{Drains, Records};
 use services::Services;
 
 use crate::agent::Agent;
 use crate::agent::addresses::ADDRESS_PROTOCOL;
-use crate::agent::message::Input;
+use crate::agent::message::{Drain, Input};
 use crate::agent::report::Severity;
-use crate::config::Loaded;
+use crate::config::{Config, Loaded};
 use crate::os::OsError;
 use crate::os::netlink::{Monitor, Worker};
 use crate::os::poll::{Poll, Watch};
@@ -70,6 +74,8 @@ pub struct RunOptions {
     pub config: PathBuf,
     /// Where the sockets and the lock go.
     pub runtime_dir: PathBuf,
+    /// Where it is remembered what outlives a reboot.
+    pub state_dir: PathBuf,
 }
 
 /// Why the agent does not run, or no longer does.
@@ -118,13 +124,15 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
         Worker::start(REQUEST_LIMIT, ADDRESS_PROTOCOL, waker.clone(), at_start).map_err(RunError::Thread)?
     };
     let router_id = host_name();
+    let drains = Drains::new(options.state_dir.clone());
+    let (records, remembered) = Records::open(&options.runtime_dir, drains.clone(), log.clone());
     let reloader = Arc::new(reload::Reloader::new(
         options.config.clone(),
         &loaded,
         router_id.clone(),
         Arc::clone(&queries),
         waker.clone(),
-        log.clone(),
+        (log.clone(), drains),
     ));
     let hang_ups = Arc::new(Queue::new(reload::HANG_UPS));
     reloader.follow(Arc::clone(&hang_ups)).map_err(RunError::Thread)?;
@@ -144,21 +152,45 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     }
 
     ask_for_priority(ENGINE_PRIORITY, &log);
-    let effects = effects::Effects::new(poll, worker, services.clone(), log.clone())?;
+    let effects = effects::Effects::new(poll, worker, services.clone(), records, log.clone())?;
     let sources =
         engine::Sources { timer, monitor, signals, queries, hang_ups, board: services.board(), urgent };
     let mut engine = engine::Engine::new(Agent::new(router_id), effects, sources);
     let config = std::mem::take(&mut loaded.config);
     // Its text and trees are not needed any more: most of the memory that there is by now.
     drop(loaded);
+    if let Some(remembered) = remembered {
+        engine.feed(Input::Remembered(remembered));
+    }
+    engine.feed(Input::Drain(Drain { names: drained(options, &config, &log), insist: true }));
     engine.feed(Input::Configure(config));
     process::trim_memory();
     warm_up();
     let ended = engine.run();
+    if ended.is_ok() {
+        engine.close();
+    }
     services.finish(HOOKS_LIMIT);
     claim.release();
     log.flush(LOG_FLUSH);
     ended
+}
+
+/// Which instances were drained before this process, whether they are configured or not.
+fn drained(options: &RunOptions, config: &Config, log: &log::Log) -> BTreeSet<String> {
+    let names = records::read_drains(&options.state_dir).unwrap_or_else(|why| {
+        log.note(Severity::Error, why);
+        BTreeSet::new()
+    });
+    for name in &names {
+        let text = if config.instances.contains_key(name) {
+            format!("({name}) still drained: does not compete until `failover undrain {name}`")
+        } else {
+            format!("`{name}` is drained and not configured: `failover undrain {name}` forgets it")
+        };
+        log.note(Severity::Warning, text);
+    }
+    names
 }
 
 /// Holds the name that only one agent of a network namespace has.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::Query;
 use super::log::Log;
+use super::records::Drains;
 use crate::agent::outlook::Outlook;
 use crate::agent::report::Severity;
 use crate::agent::snapshot::{ConfigurationStatus, ReloadStatus};
@@ -56,6 +57,27 @@ pub enum Answer {
         /// Why, as text.
         diagnostics: String,
     },
+    /// These instances hand over and do not compete any more.
+    Drained {
+        /// Those that were asked for, and those that move with them.
+        instances: Vec<String>,
+        /// The longest that handing over takes, in milliseconds.
+        limit_ms: u64,
+        /// What else is to be said, such as that this cannot be remembered.
+        note: Option<String>,
+    },
+    /// These instances compete again.
+    Undrained {
+        /// Those that were drained.
+        instances: Vec<String>,
+        /// What else is to be said.
+        note: Option<String>,
+    },
+    /// What was asked for would do harm, or makes no sense.
+    Refused {
+        /// Why, and what to do.
+        why: String,
+    },
     /// Something else is in the way.
     Failed {
         /// What.
@@ -69,7 +91,8 @@ pub(super) struct Reloader {
     router_id: String,
     queries: Arc<Queue<Query>>,
     waker: Waker,
-    log: Log,
+    pub(super) log: Log,
+    pub(super) drains: Drains,
     status: Mutex<ConfigurationStatus>,
     /// Whether the running configuration has any instance.
     any: AtomicBool,
@@ -86,7 +109,7 @@ impl Reloader {
         router_id: String,
         queries: Arc<Queue<Query>>,
         waker: Waker,
-        log: Log,
+        (log, drains): (Log, Drains),
     ) -> Self {
         let status = ConfigurationStatus {
             file: path.display().to_string(),
@@ -96,7 +119,7 @@ impl Reloader {
         };
         let any = AtomicBool::new(!loaded.config.instances.is_empty());
         let (status, busy, free) = (Mutex::new(status), Mutex::new(false), Condvar::new());
-        Reloader { path, router_id, queries, waker, log, status, any, busy, free }
+        Reloader { path, router_id, queries, waker, log, drains, status, any, busy, free }
     }
 
     /// Starts the thread that reloads when the engine passes on a SIGHUP.
@@ -124,7 +147,8 @@ impl Reloader {
         let (applied, text) = match &answer {
             Answer::Applied { plan, .. } | Answer::Planned { plan, .. } => (true, plan.summary.clone()),
             Answer::Invalid { .. } => (false, "the configuration is not valid".to_owned()),
-            Answer::Failed { why } => (false, why.clone()),
+            Answer::Refused { why } | Answer::Failed { why } => (false, why.clone()),
+            Answer::Drained { .. } | Answer::Undrained { .. } => (false, String::new()),
         };
         if let Answer::Failed { why } = &answer {
             self.log.note(Severity::Error, format!("reload failed: {why}"));
@@ -189,7 +213,7 @@ impl Reloader {
     }
 
     /// Asks the engine. One that does not answer in time finds the ticket used up, and does nothing later.
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &self,
         ticket: &Ticket,
         query: impl FnOnce(SyncSender<T>, Ticket) -> Query,

@@ -4,6 +4,9 @@
 //! each state takes each event. A timer is a field of the state that it belongs to, so a timer that was left behind by
 //! a transition does not exist.
 //!
+//! A MASTER that leaves on purpose passes through a state that the RFC does not have: it has resigned and holds the
+//! addresses until its successor is heard (`leave`).
+//!
 //! ```text
 //!                 Startup, priority 255
 //!        ┌──────────────────────────────────────┐
@@ -16,6 +19,7 @@
 //!                        Shutdown
 //! ```
 
+mod leave;
 mod types;
 
 use std::net::IpAddr;
@@ -24,7 +28,9 @@ use std::time::Duration;
 use super::fields::{Claim, Interval, Priority, Version};
 use crate::time::Instant;
 
-pub use types::{Action, Backup, Cause, Event, Heard, Master, Promotion, Settings, State};
+pub use types::{
+    Action, Afterwards, Backup, Cause, Event, HandOver, Heard, Leaving, Master, Promotion, Settings, State,
+};
 
 /// At most one answer to a losing or resigning advert in this time: ten a second, however many come in.
 pub const ANSWER_SPACING: Duration = Duration::from_millis(100);
@@ -73,10 +79,16 @@ impl Router {
         self.state
     }
 
-    /// Whether it holds the addresses.
+    /// Whether it holds the addresses, also after it has resigned.
     #[must_use]
     pub fn is_master(&self) -> bool {
-        matches!(self.state, State::Master(_))
+        matches!(self.state, State::Master(_) | State::Leaving(_))
+    }
+
+    /// Whether it has resigned, and holds the addresses until somebody else has them.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        matches!(self.state, State::Leaving(_))
     }
 
     /// Whether it is a BACKUP that would be MASTER by now if it did not have to wait for more.
@@ -98,6 +110,7 @@ impl Router {
             State::Init => None,
             State::Backup(backup) => Some(backup.down_at),
             State::Master(master) => Some(master.advertise_at),
+            State::Leaving(leaving) => Some(leaving.until),
         }
     }
 
@@ -115,6 +128,7 @@ impl Router {
                 advertise_at: moved(m.advertise_at),
                 answer_after: moved(m.answer_after),
             }),
+            State::Leaving(l) => State::Leaving(Leaving { until: moved(l.until), ..l }),
         };
         Router { state, ..self.clone() }
     }
@@ -129,9 +143,11 @@ impl Router {
         match (self.state, event) {
             // 6.4.1 Initialize
             (State::Init, Event::Startup { primary }) => self.start(now, primary, actions),
+            (State::Init, Event::Resume { primary }) => self.resume(now, primary, actions),
             (
                 State::Init,
                 Event::Shutdown
+                | Event::HandOver(_)
                 | Event::Heard(_)
                 | Event::Timeout
                 | Event::Primary(_)
@@ -157,15 +173,28 @@ impl Router {
             (State::Backup(_), Event::Promote) if self.due => self.promote(now, actions),
             (State::Backup(backup), Event::Hasten) => self.hasten(now, backup),
             (State::Master(_), Event::Yield { sooner }) => self.give_way(now, sooner, actions),
-            (State::Backup(_), Event::Promote | Event::Yield { .. })
+            (State::Backup(_), Event::Promote | Event::Yield { .. } | Event::HandOver(_))
             | (State::Master(_), Event::Promote | Event::Hasten) => {}
+
+            // Not of the RFC: leaving on purpose.
+            (State::Master(_), Event::HandOver(plan)) => self.hand_over(now, plan, actions),
+            (State::Leaving(leaving), Event::HandOver(plan)) => self.plan_again(leaving, plan),
+            (State::Leaving(leaving), Event::Heard(heard)) => self.hear_as_leaving(now, leaving, heard),
+            (State::Leaving(leaving), Event::Timeout) => self.let_go(now, leaving, actions),
+            (State::Leaving(_), Event::Shutdown) => {
+                actions.push(Action::Release);
+                self.enter(State::Init, Cause::ShutDown, actions);
+            }
+            (State::Leaving(_), Event::Promote | Event::Yield { .. } | Event::Hasten) => {}
 
             // Not of the RFC: the parameters live.
             (
-                State::Backup(_) | State::Master(_),
-                Event::Startup { primary: address } | Event::Primary(address),
+                State::Backup(_) | State::Master(_) | State::Leaving(_),
+                Event::Startup { primary: address }
+                | Event::Resume { primary: address }
+                | Event::Primary(address),
             ) => self.primary = Some(address),
-            (State::Init, Event::Configure(settings)) => self.settings = settings,
+            (State::Init | State::Leaving(_), Event::Configure(settings)) => self.settings = settings,
             (State::Backup(backup), Event::Configure(settings)) => {
                 self.state = State::Backup(self.configure_backup(now, backup, settings));
             }

@@ -29,12 +29,13 @@ pub fn follow(members: &[&Router], who: usize, was_master: bool, event: &Event) 
         // Of two hosts that outrank each other in different networks it is the one that wins for the first member.
         let sooner = who != 0;
         return all()
-            .filter(|(_, router)| router.is_master())
+            .filter(|(_, router)| router.is_master() && !router.is_leaving())
             .map(|(place, _)| (place, Event::Yield { sooner }))
             .collect();
     }
     let may = |router: &Router| router.is_due() && router.settings().promotion == Promotion::Together;
-    let ready = all().all(|(_, router)| router.is_master() || may(router));
+    // One that leaves is not waited for, nor is it there to be joined.
+    let ready = all().all(|(_, router)| router.is_master() && !router.is_leaving() || may(router));
     if ready {
         return all()
             .filter(|(_, router)| router.is_due())

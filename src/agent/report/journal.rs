@@ -28,6 +28,7 @@ impl Report {
             Report::Configured { .. } => "be2d71f9a0c64e38876bd5f3e1490b21",
             Report::Reconfigured(_) => "95c0d7e2a4b84f6189f1e3d2706bc154",
             Report::Around(around) => around.message_id(),
+            Report::Planned(planned) => planned.message_id(),
             Report::Stopping => "40e9c8b6d5f74a12b3a1f7d2690ce832",
             Report::Stopped { .. } => "d2f85a1e7b3c49608c4d9e0f6ab17943",
         }
@@ -67,6 +68,7 @@ impl Report {
             | Report::EventsMissed { .. }
             | Report::Configured { .. }
             | Report::Reconfigured(_)
+            | Report::Planned(_)
             | Report::Stopping
             | Report::Stopped { .. } => {}
         }

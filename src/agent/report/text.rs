@@ -50,6 +50,7 @@ impl Report {
             Report::Configured { instances } => format!("configured with {instances} instances"),
             Report::Reconfigured(counts) => format!("took another configuration: {counts}"),
             Report::Around(around) => around.text(),
+            Report::Planned(planned) => planned.text(),
             Report::Stopping => "stopping: handing over and taking the addresses away".to_owned(),
             Report::Stopped { left: 0 } => "stopped, no address left behind".to_owned(),
             Report::Stopped { left } => format!(

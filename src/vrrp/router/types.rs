@@ -63,6 +63,8 @@ pub enum State {
     Backup(Backup),
     /// RFC 9568 `Active`: holds the addresses.
     Master(Master),
+    /// Not of the RFC: has resigned, and holds the addresses until somebody else has them.
+    Leaving(Leaving),
 }
 
 /// What a BACKUP remembers.
@@ -85,6 +87,39 @@ pub struct Master {
     pub answer_after: Instant,
 }
 
+/// What a router remembers that has resigned and still holds the addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Leaving {
+    /// It waits no longer than until then: one interval and its skew after the resignation, or for the time to settle
+    /// after its successor's first advert.
+    pub until: Instant,
+    /// Who has taken over.
+    pub successor: Option<IpAddr>,
+    /// What was asked for.
+    pub plan: HandOver,
+}
+
+/// How a MASTER is to hand over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HandOver {
+    /// What it is afterwards.
+    pub then: Afterwards,
+    /// How long it goes on to hold the addresses after its successor's first advert, which leaves before the successor
+    /// has them and has announced them.
+    pub settle: Duration,
+    /// Whether it lets go also when nobody takes over; otherwise it is MASTER again then, and has lost nothing.
+    pub insist: bool,
+}
+
+/// What a router is that has handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Afterwards {
+    /// INIT: it takes no part any more.
+    Init,
+    /// BACKUP: it hears its successor. Whether it competes is a matter of [`Settings::promotion`].
+    Backup,
+}
+
 /// Something that happened to the virtual router.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Event {
@@ -93,8 +128,15 @@ pub enum Event {
         /// The address that ties are broken by.
         primary: IpAddr,
     },
+    /// The same, where the process before this one was MASTER so lately that nobody has counted it out: it goes on.
+    Resume {
+        /// The address that ties are broken by.
+        primary: IpAddr,
+    },
     /// It can or shall no longer take part.
     Shutdown,
+    /// A MASTER resigns, and holds the addresses until it hears its successor.
+    HandOver(HandOver),
     /// An advert that passed every check of section 7.1 and is not our own.
     Heard(Heard),
     /// Time passed; nothing happens before [`Router::deadline`](super::Router::deadline).
@@ -158,6 +200,15 @@ pub enum Cause {
     MasterResigned,
     /// BACKUP → MASTER: the master there is has a lower priority.
     Preempted,
+    /// INIT → MASTER: a process before this one was, and nobody has counted it out.
+    Resumed,
+    /// MASTER → BACKUP or INIT, as was asked for.
+    HandedOver {
+        /// The one that has taken over, if anybody has.
+        to: Option<IpAddr>,
+    },
+    /// MASTER → MASTER: it resigned and nobody took over.
+    NotTaken,
     /// MASTER → BACKUP: this router has a better claim.
     Outranked {
         /// Its priority.

@@ -1,0 +1,74 @@
+//! Reports of what is done on purpose: hand-over, drain, standing aside.
+
+use std::time::Duration;
+
+use super::{Severity, Subject};
+
+/// Something that an administrator or the host asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Planned {
+    /// A MASTER has resigned and holds its addresses until somebody else has them.
+    HandingOver {
+        /// Which.
+        subject: Subject,
+        /// The longest that it does.
+        limit: Duration,
+    },
+    /// An instance is not to hold its addresses until it is told otherwise.
+    Drained {
+        /// Which.
+        subject: Subject,
+    },
+    /// It competes again.
+    Undrained {
+        /// Which.
+        subject: Subject,
+    },
+    /// The host is about to shut down or to sleep, or has woken up again.
+    Aside(bool),
+}
+
+impl Planned {
+    pub(super) fn severity(&self) -> Severity {
+        match self {
+            Planned::HandingOver { .. } | Planned::Undrained { .. } | Planned::Aside(_) => Severity::Notice,
+            Planned::Drained { .. } => Severity::Warning,
+        }
+    }
+
+    pub(super) fn subject(&self) -> Option<&Subject> {
+        match self {
+            Planned::HandingOver { subject, .. }
+            | Planned::Drained { subject }
+            | Planned::Undrained { subject } => Some(subject),
+            Planned::Aside(_) => None,
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        match self {
+            Planned::HandingOver { limit, .. } => format!(
+                "resigned; holds its addresses until another router has them, at most {:.3} s",
+                limit.as_secs_f64()
+            ),
+            Planned::Drained { .. } => {
+                "drained: hands over and does not compete, also after a restart, until `failover undrain`"
+                    .to_owned()
+            }
+            Planned::Undrained { .. } => "competes again: no longer drained".to_owned(),
+            Planned::Aside(true) => {
+                "this host is about to shut down or to sleep: handing over, and not competing".to_owned()
+            }
+            Planned::Aside(false) => "this host goes on: competing again".to_owned(),
+        }
+    }
+
+    pub(super) fn message_id(&self) -> &'static str {
+        match self {
+            Planned::HandingOver { .. } => "5c2f7be1a4d04f6c8d19e3b07a62c4d8",
+            Planned::Drained { .. } => "e90b3d6f1c7a4825b4f6a0d2c8e5719b",
+            Planned::Undrained { .. } => "2a7d51c8e06f43b9a1c4f8e7d3b09652",
+            Planned::Aside(_) => "b6e4f09a2d7c4c18935be1f0a7d86c23",
+        }
+    }
+}
