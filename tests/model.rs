@@ -24,7 +24,9 @@ use std::time::Duration;
 
 use failover::time::Instant;
 use failover::vrrp::fields::{Claim, Interval, Priority, Version, master_down_interval};
-use failover::vrrp::router::{Action, Event, Heard, Promotion, Router, Settings, State};
+use failover::vrrp::router::{
+    Action, Afterwards, Cause, Event, HandOver, Heard, Promotion, Router, Settings, State,
+};
 
 /// Every state is moved to this time of day: late enough for a timer to have been set well before.
 const NOW: Instant = Instant::from_nanos(3_600_000_000_000);
@@ -43,6 +45,8 @@ struct Model {
     /// What the priority of each router may fall to and rise from, as its checks say; and whether they may say nothing.
     weighed: Vec<Option<Priority>>,
     blocks: bool,
+    /// Whether a MASTER may be drained, and whether that is insisted on. Blocked is what drained routers are.
+    drains: Option<bool>,
 }
 
 /// One moment of an election. A router that does not run is `None`.
@@ -63,6 +67,8 @@ enum Step {
     Weigh(usize),
     /// Nothing is known of a check any more, or something is again.
     Block(usize),
+    /// It is drained: resigns, and holds its addresses until it hears its successor; whether it insists.
+    HandOver(usize, bool),
     /// The advert of this number in flight arrives.
     Deliver(usize),
     /// The advert of this number in flight does not arrive.
@@ -95,6 +101,7 @@ impl fmt::Display for World {
                 Some(State::Init) => write!(f, "INIT        ")?,
                 Some(State::Backup(b)) => write!(f, "BACKUP {:5}", due(b.down_at))?,
                 Some(State::Master(m)) => write!(f, "MASTER {:5}", due(m.advertise_at))?,
+                Some(State::Leaving(l)) => write!(f, "LEAVES {:5}", due(l.until))?,
             }
             f.write_str(" | ")?;
         }
@@ -126,7 +133,7 @@ impl Model {
         // Of three routers the states would be millions; one advert was tried once, and showed no more than none.
         let faults_amid = if settings.len() > 2 { 0 } else { 3 };
         let weighed = vec![None; settings.len()];
-        Model { settings, bound, faults_amid, weighed, blocks: false }
+        Model { settings, bound, faults_amid, weighed, blocks: false, drains: None }
     }
 
     /// The same with checks: what each priority may fall to, and whether nothing may be known of a check.
@@ -153,6 +160,9 @@ impl Model {
                 steps.extend([Step::Stop(n), Step::Crash(n)]);
                 steps.extend(self.weighed[n].map(|_| Step::Weigh(n)));
                 steps.extend(self.blocks.then_some(Step::Block(n)));
+                if router.as_ref().is_some_and(|r| matches!(r.state(), State::Master(_))) {
+                    steps.extend(self.drains.map(|insist| Step::HandOver(n, insist)));
+                }
             }
         }
         let (next, due) = due(world);
@@ -187,6 +197,16 @@ impl Model {
                 }
                 self.turn(&mut after, n, NOW, Event::Configure(settings))?;
             }
+            Step::HandOver(n, insist) => {
+                let settings = after.routers[n].as_ref().unwrap().settings();
+                let settings = Settings { promotion: Promotion::Blocked, ..settings };
+                self.turn(&mut after, n, NOW, Event::Configure(settings))?;
+                // Any more would only make more states.
+                let settle = Duration::ZERO;
+                let limit = after.routers[n].as_ref().unwrap().hand_over_limit();
+                let plan = HandOver { then: Afterwards::Backup, limit, settle, insist };
+                self.turn(&mut after, n, NOW, Event::HandOver(plan))?;
+            }
             Step::Deliver(n) => {
                 let (to, heard) = after.flight.remove(n);
                 self.turn(&mut after, to, NOW, Event::Heard(heard))?;
@@ -194,7 +214,14 @@ impl Model {
             Step::Lose(n) => drop(after.flight.remove(n)),
             Step::Timeout(n) => {
                 let now = after.routers[n].as_ref().and_then(Router::deadline).unwrap();
+                let leaving = after.routers[n].as_ref().unwrap().is_leaving();
                 self.turn(&mut after, n, now, Event::Timeout)?;
+                let router = after.routers[n].as_ref().unwrap();
+                if leaving && matches!(router.state(), State::Master(_)) {
+                    // Nobody took over: it is not drained after all.
+                    let settings = Settings { promotion: Promotion::Alone, ..router.settings() };
+                    self.turn(&mut after, n, now, Event::Configure(settings))?;
+                }
                 after.routers =
                     after.routers.iter().map(|r| r.as_ref().map(|r| r.rebased(now, NOW))).collect();
             }
@@ -221,10 +248,14 @@ impl Model {
         }
         wrong(fell && was_master && !goes_on, || format!("{n} lets go because its priority falls"))?;
         let resigns = actions.contains(&Action::Advertise(Claim::Resign));
-        wrong(resigns && goes_on && !fell, || format!("{n} resigns and goes on"))?;
+        let leaves = matches!(event, Event::HandOver(_));
+        wrong(resigns && goes_on && !fell && !leaves, || format!("{n} resigns and goes on"))?;
+        let comes_back = actions.contains(&Action::Entered(Cause::NotTaken));
         for action in &actions {
             match action {
                 Action::Advertise(Claim::Hold(priority)) => {
+                    let silent = matches!(event, Event::Heard(_)) && router.is_leaving();
+                    wrong(silent, || format!("{n} has resigned and advertises"))?;
                     wrong(!holds && !is_master(router), || format!("{n} advertises and is not MASTER"))?;
                     wrong(*priority != priority_now, || format!("{n} advertises {priority}"))?;
                 }
@@ -232,7 +263,7 @@ impl Model {
                     wrong(!holds, || format!("{n} resigns what it does not hold"))?;
                 }
                 Action::Acquire => {
-                    wrong(holds, || format!("{n} acquires twice"))?;
+                    wrong(holds && !comes_back, || format!("{n} acquires twice"))?;
                     holds = true;
                 }
                 Action::Release => {
@@ -284,7 +315,7 @@ fn wrong(is: bool, what: impl FnOnce() -> String) -> Result<(), Wrong> {
 }
 
 fn is_master(router: &Router) -> bool {
-    matches!(router.state(), State::Master(_))
+    router.is_master()
 }
 
 /// When the next timer runs out, and whose.
@@ -402,6 +433,7 @@ impl Explored {
             | Step::Crash(_)
             | Step::Weigh(_)
             | Step::Block(_)
+            | Step::HandOver(..)
             | Step::Deliver(_)
             | Step::Lose(_) => Duration::ZERO,
         };
@@ -571,4 +603,54 @@ fn a_better_backup_takes_over_within_its_skew_of_a_fall_and_nothing_is_let_go_be
     assert!(world.routers.iter().flatten().all(is_master), "both hold until the advert arrives");
     world = step(&world, Step::Deliver(0));
     assert!(!is_master(world.routers[0].as_ref().unwrap()));
+}
+
+/// Two routers of which each may be drained at any time, and compete again.
+fn drain(settings: [Settings; 2]) {
+    let model = || Model::with_checks(settings.to_vec(), vec![None; 2], true);
+    for insist in [true, false] {
+        check_model(&Model { drains: Some(insist), faults_amid: 0, ..model() });
+    }
+}
+
+#[test]
+fn two_that_are_drained() {
+    drain([router(192, true), router(64, true)]);
+    drain([router(192, false), router(64, false)]);
+    drain([router(128, true), router(128, true)]);
+}
+
+#[test]
+fn an_owner_that_is_drained() {
+    for insist in [true, false] {
+        let settings = vec![router(255, true), router(128, true)];
+        check_model(&Model { drains: Some(insist), faults_amid: 0, ..Model::new(settings) });
+    }
+}
+
+#[test]
+fn two_of_version_2_that_are_drained() {
+    let v2 = |priority| Settings { version: Version::V2, ..router(priority, true) };
+    drain([v2(192), v2(64)]);
+}
+
+#[test]
+fn a_successor_has_the_addresses_before_they_are_let_go() {
+    let model = Model::new(vec![router(192, true), router(64, true)]);
+    for insist in [true, false] {
+        let mut world = model.start();
+        let steps = [Step::Start(0), Step::Start(1), Step::Timeout(0), Step::Deliver(0)];
+        let hand_over = [Step::HandOver(0, insist), Step::Deliver(0), Step::Timeout(1)];
+        for step in steps.into_iter().chain(hand_over) {
+            world = model.step(&world, step).unwrap_or_else(|Wrong(what)| panic!("{what}"));
+        }
+        let holds = |world: &World| world.routers.iter().flatten().filter(|r| is_master(r)).count();
+        assert_eq!(holds(&world), 2, "both hold until the successor's advert has arrived");
+        for step in [Step::Deliver(0), Step::Timeout(0)] {
+            assert_eq!(holds(&world), 2);
+            world = model.step(&world, step).unwrap_or_else(|Wrong(what)| panic!("{what}"));
+        }
+        assert_eq!(holds(&world), 1);
+        assert!(is_master(world.routers[1].as_ref().unwrap()));
+    }
 }

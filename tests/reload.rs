@@ -136,7 +136,12 @@ impl Host {
                     self.give(Input::Judged(Fact { check, verdict, weight, text, held: None }));
                 }
             }
-            Output::Report(_) | Output::Entered(_) | Output::Rehooked(_) => {}
+            Output::Report(_)
+            | Output::Entered(_)
+            | Output::Rehooked(_)
+            | Output::Drained(_)
+            | Output::Holds { .. }
+            | Output::StoodAside => {}
             Output::Finished => panic!("nobody asked"),
         }
     }

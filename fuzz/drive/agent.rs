@@ -367,6 +367,9 @@ impl Host {
                 | Output::Watch(_)
                 | Output::Entered(_)
                 | Output::Rehooked(_)
+                | Output::Drained(_)
+                | Output::Holds { .. }
+                | Output::StoodAside
                 | Output::Report(_) => {}
             }
         }
@@ -395,6 +398,9 @@ impl Host {
             | Output::Watch(_)
             | Output::Entered(_)
             | Output::Rehooked(_)
+            | Output::Drained(_)
+            | Output::Holds { .. }
+            | Output::StoodAside
             | Output::Finished => {}
         }
     }

@@ -109,12 +109,18 @@ impl Agent {
                 let Some(instance) = self.instances.get_mut(number) else { return };
                 let (previous, last) = (instance.state, instance.leaving);
                 let (state, reason) = instance.explain(now, cause, leaves);
+                if cause == Cause::NotTaken {
+                    // The same state, and news each time.
+                    instance.reason = reason;
+                    return self.not_taken(now, number, out);
+                }
                 let report = instance.enter(now, state, reason);
                 self.told(number, report, out);
-                match cause {
-                    Cause::HandedOver { .. } if last => self.entered(number, previous, true, out),
-                    Cause::NotTaken => self.not_taken(now, number, out),
-                    _ => {}
+                if matches!(cause, Cause::HandedOver { .. }) {
+                    if last {
+                        self.entered(number, previous, true, out);
+                    }
+                    self.others_insist(now, number, out);
                 }
             }
         }

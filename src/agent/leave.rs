@@ -84,7 +84,15 @@ impl Agent {
     pub fn hand_over_limit(&self, names: &BTreeSet<String>) -> Duration {
         let named = names.iter().filter_map(|name| self.instances.get(*self.by_name.get(name)?));
         let masters = named.filter(|instance| instance.is_master());
-        masters.map(|instance| instance.router.hand_over_limit()).max().unwrap_or_default()
+        masters.map(|instance| self.limit_of(instance)).max().unwrap_or_default()
+    }
+
+    /// How long an instance waits for its successor: those that move together are taken over together, by the slowest.
+    fn limit_of(&self, instance: &Instance) -> Duration {
+        let group = instance.group.and_then(|at| self.groups.get(at));
+        let others = group.into_iter().flat_map(super::Group::members).filter_map(|n| self.instances.get(n));
+        let limits = others.map(|other| other.router.hand_over_limit());
+        limits.chain([instance.router.hand_over_limit()]).max().unwrap_or_default()
     }
 
     /// Every drained instance, configured or not.
@@ -170,8 +178,8 @@ impl Agent {
         };
         let before = instance.router.is_leaving();
         let subject = instance.subject.clone();
-        let limit = instance.router.hand_over_limit();
-        let plan = HandOver { then, settle: settle(instance), insist };
+        let limit = self.limit_of(instance);
+        let plan = HandOver { then, limit, settle: settle(instance), insist };
         let keys = instance.place.as_ref().map_or(Vec::new(), |place| place.keys.clone());
         self.drive(now, number, Event::HandOver(plan), out);
         for key in keys {
@@ -181,8 +189,20 @@ impl Agent {
         if let Some(instance) = self.instances.get_mut(number) {
             instance.reannounce_at = None;
         }
-        if !before {
+        // One that has slept is none any more.
+        if !before && self.instances.get(number).is_some_and(|instance| instance.router.is_leaving()) {
             out.push(Output::Report(Report::Planned(Planned::HandingOver { subject, limit })));
+        }
+    }
+
+    /// An instance of a group has handed over: for the others there is no way back.
+    pub(super) fn others_insist(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let group = self.instances.get(number).and_then(|instance| self.groups.get(instance.group?));
+        let others: Vec<usize> = group.into_iter().flat_map(super::Group::members).collect();
+        for other in others {
+            if self.instances.get(other).is_some_and(|other| other.router.is_leaving()) {
+                self.hand_over(now, other, Afterwards::Backup, true, out);
+            }
         }
     }
 
@@ -191,6 +211,8 @@ impl Agent {
     pub(super) fn not_taken(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
         let Some(instance) = self.instances.get(number) else { return };
         let name = instance.subject.name.to_string();
+        let subject = instance.subject.clone();
+        out.push(Output::Report(Report::Planned(Planned::NotTaken { subject })));
         if let Ok(names) = self.with_their_groups(&[name]) {
             self.undrain(now, &names, out);
         }
@@ -231,6 +253,12 @@ impl Agent {
         }
         if self.phase == Phase::HandingOver && !holds {
             self.phase = Phase::Stopping(now.after(STOP_LIMIT));
+            for number in 0..self.instances.len() {
+                // Who became unfit meanwhile.
+                if self.instances.get(number).is_some_and(|instance| !instance.leaving) {
+                    self.leave(now, number, "stopped", out);
+                }
+            }
             self.groups_leave(now, out);
         }
         if let Phase::Stopping(until) = self.phase {

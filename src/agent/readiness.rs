@@ -78,7 +78,7 @@ impl Agent {
     }
 
     pub(super) fn links_changed(&mut self, now: Instant, out: &mut Vec<Output>) {
-        if self.phase != Phase::Running {
+        if !matches!(self.phase, Phase::Running | Phase::HandingOver) {
             return;
         }
         // Who cannot go on resigns by the socket that it still has: a link that was renamed carries that well.
@@ -96,7 +96,10 @@ impl Agent {
 
     fn leave_unready(&mut self, now: Instant, together: &[usize], out: &mut Vec<Output>) {
         for (number, readiness) in self.readiness_together(together) {
-            if let Err((state, reason)) = readiness {
+            let leaving = self.instances.get(number).is_none_or(|instance| instance.leaving);
+            if let Err((state, reason)) = readiness
+                && !leaving
+            {
                 self.shut_down(now, number, state, reason, out);
             }
         }
@@ -239,14 +242,19 @@ impl Agent {
         numbers: impl IntoIterator<Item = usize>,
         out: &mut Vec<Output>,
     ) {
-        if self.phase != Phase::Running {
-            return;
-        }
         for together in self.together(numbers) {
             for (number, readiness) in self.readiness_together(&together) {
+                let leaving = self.instances.get(number).is_none_or(|instance| instance.leaving);
                 match readiness {
-                    Err((state, reason)) => self.shut_down(now, number, state, reason, out),
-                    Ok(place) => self.start(now, number, place, out),
+                    Err((state, reason)) if self.phase == Phase::Running => {
+                        self.shut_down(now, number, state, reason, out);
+                    }
+                    // Who cannot take part lets go at once, also on the way out.
+                    Err((state, reason)) if self.phase == Phase::HandingOver && !leaving => {
+                        self.shut_down(now, number, state, reason, out);
+                    }
+                    Ok(place) if self.phase == Phase::Running => self.start(now, number, place, out),
+                    Ok(_) | Err(_) => {}
                 }
                 self.rearm(number);
             }
@@ -320,6 +328,9 @@ impl Agent {
         reason: String,
         out: &mut Vec<Output>,
     ) {
+        if state == VrState::Fault {
+            self.forget(number);
+        }
         let Some(instance) = self.instances.get_mut(number) else { return };
         if instance.retired {
             return;

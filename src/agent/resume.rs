@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Agent;
+use super::addresses::ADDRESS_PROTOCOL;
+use super::announcer::Key;
 use super::instance::{Instance, Place};
-use super::message::{Held, Output, Remembered};
+use super::message::{Held, LinkAddress, Output, Remembered};
 use crate::net::Family;
 use crate::time::Instant;
 use crate::vrrp::fields::Interval;
@@ -60,10 +62,25 @@ impl Agent {
         let name = instance.subject.name.clone();
         let resumes = self.remembered(now, instance).is_some_and(|held| held.primary == place.primary)
             && instance.heard.is_none()
-            && place.keys.iter().all(|key| self.world.address(key.0, key.1).is_some())
+            && place.keys.iter().all(|key| self.left_by_us(*key, instance))
             && self.group_resumes(now, number);
         self.memory.held.remove(&*name);
         resumes
+    }
+
+    /// Whether an address is there and tagged as ours. What carries no tag would never be let go of again; only an owner
+    /// has such, and keeps it.
+    fn left_by_us(&self, key: Key, instance: &Instance) -> bool {
+        let tagged = |address: &LinkAddress| address.protocol == ADDRESS_PROTOCOL;
+        let found = self.world.address(key.0, key.1);
+        found.is_some_and(|address| tagged(address) || instance.config.priority.is_owner())
+    }
+
+    /// An instance that is unfit does not go on, whatever comes.
+    pub(super) fn forget(&mut self, number: usize) {
+        if let Some(instance) = self.instances.get(number) {
+            self.memory.held.remove(&*instance.subject.name);
+        }
     }
 
     /// What is remembered of an instance, if it still is the same and that is not too old.

@@ -2,7 +2,9 @@
 
 mod checks;
 mod groups;
+mod leave;
 mod links;
+mod resume;
 
 use std::net::IpAddr;
 
@@ -280,6 +282,9 @@ fn leaving_resigns_once_and_takes_the_addresses_along() {
     let sent = host.take(is_send);
     assert_eq!(sent.len(), 1);
     assert!(matches!(&sent[0], Output::Send { payload, .. } if payload[2] == 0));
+    host.run_until(at(6000));
+    assert_eq!(host.held.len(), 1, "nobody has taken over yet");
+    host.run_until(at(7000));
     assert_eq!(host.held.len(), 0);
     assert_eq!(host.take(|output| *output == Output::Finished).len(), 1);
     assert_eq!(host.agent.deadline(), None);
@@ -413,6 +418,8 @@ fn the_same_address_with_another_prefix_is_somebody_elses() {
     host.log.clear();
     let other = LinkAddress { prefix: Prefix::host(ip("10.0.0.100")), ..address("10.0.0.100", 0) };
     host.give(at(4001), Input::Address(other));
+    // Twice: nobody is waited for.
+    host.give(at(4002), Input::Stop);
     host.give(at(4002), Input::Stop);
     let applied = host.take(|output| matches!(output, Output::Apply { .. }));
     let [Output::Apply { change: Change::Remove { prefix }, .. }] = &applied[..] else {

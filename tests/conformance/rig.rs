@@ -206,6 +206,9 @@ impl Rig {
             | Output::Watch(_)
             | Output::Entered(_)
             | Output::Rehooked(_)
+            | Output::Drained(_)
+            | Output::Holds { .. }
+            | Output::StoodAside
             | Output::Finished => {}
         }
     }

@@ -172,7 +172,7 @@ impl Segment {
     pub(crate) fn learned(&self, n: usize) -> Option<u16> {
         match self.state(n) {
             State::Backup(backup) => Some(backup.interval.centiseconds()),
-            State::Init | State::Master(_) => None,
+            State::Init | State::Master(_) | State::Leaving(_) => None,
         }
     }
 

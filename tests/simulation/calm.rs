@@ -59,6 +59,7 @@ impl Judge {
     /// Host `from` is about to leave.
     pub(crate) fn leaves(&mut self, from: usize) {
         self.successors.clear();
+        self.leaving = Some(from);
         for seat in self.watches[from].seats.iter_mut().flatten() {
             seat.left_as_master = seat.state == VrState::Master;
         }

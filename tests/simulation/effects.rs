@@ -29,6 +29,9 @@ impl World {
             | Output::Watch(_)
             | Output::Entered(_)
             | Output::Rehooked(_)
+            | Output::Drained(_)
+            | Output::Holds { .. }
+            | Output::StoodAside
             | Output::Finished => self.trace.mix(&[1]),
         }
         match output {
@@ -46,7 +49,13 @@ impl World {
                 self.send(number, socket, source, destination, payload);
             }
             Output::Watch(watched) => self.watch(number, &watched),
-            Output::Frame { .. } | Output::Report(_) | Output::Entered(_) | Output::Rehooked(_) => {}
+            Output::Frame { .. }
+            | Output::Report(_)
+            | Output::Entered(_)
+            | Output::Rehooked(_)
+            | Output::Drained(_)
+            | Output::Holds { .. }
+            | Output::StoodAside => {}
             Output::Apply { request, link, change } => {
                 self.trace.line(self.now, || format!("h{number} → {request:?} link {link}: {change:?}"));
                 let host = &mut self.hosts[number];
@@ -218,6 +227,10 @@ pub(crate) fn words(input: &Input<'_>) -> String {
         | Input::Applied { .. }
         | Input::SendFailed { .. }
         | Input::Judged(_)
+        | Input::Drain(_)
+        | Input::Undrain(_)
+        | Input::Remembered(_)
+        | Input::StandAside(_)
         | Input::Timeout
         | Input::Stop => format!("{input:?}"),
     }

@@ -46,6 +46,10 @@ pub(crate) enum Fault {
     LoseEvents { host: usize, often: u64 },
     /// Sockets are refused.
     RefuseSockets { host: usize },
+    /// All instances are drained; whether that is insisted on.
+    Drain { host: usize, insist: bool },
+    /// The host is about to sleep, and does not.
+    StandAside { host: usize },
     /// The configuration is changed: another priority, and perhaps fewer addresses, others, or none of the instance.
     Reconfigure { host: usize, group: usize, priority: u8, preempt: bool },
 }
@@ -173,6 +177,8 @@ impl World {
             Fault::Crash { host } => self.kill(host),
             Fault::PowerOff { host } => self.power_off(host),
             Fault::Stop { host } => self.stop(host),
+            Fault::Drain { host, insist } => self.drain(host, insist),
+            Fault::StandAside { host } => self.stand_aside(host, true),
             Fault::Refuse { host, often } => self.hosts[host].ills.refuse = often,
             Fault::TimeOut { host, often } => self.hosts[host].ills.time_out = often,
             Fault::LoseEvents { host, often } => self.hosts[host].ills.lose_events = often,
@@ -211,6 +217,8 @@ impl World {
                 }
             }
             Fault::Crash { host } | Fault::Stop { host } => self.start(host),
+            Fault::Drain { host, .. } => self.undrain(host),
+            Fault::StandAside { host } => self.stand_aside(host, false),
             Fault::PowerOff { host } => self.power_on(host),
             Fault::Refuse { host, .. } => self.hosts[host].ills.refuse = 0,
             Fault::TimeOut { host, .. } => self.hosts[host].ills.time_out = 0,
@@ -238,6 +246,8 @@ impl World {
             self.resume(host);
             self.start(host);
             self.restore_configuration(host);
+            self.undrain(host);
+            self.stand_aside(host, false);
         }
         self.restore_own();
         self.after_fault();

@@ -11,6 +11,7 @@ use failover::net::Prefix;
 use failover::time::Instant;
 
 use crate::kernel::{By, Kernel};
+use crate::leave::Left;
 use crate::network::Packet;
 use crate::random::Random;
 
@@ -89,6 +90,7 @@ pub(crate) struct Host {
     /// Shortest and longest time from a fact or a deadline to the program's turn.
     pub(crate) wake: (u64, u64),
     pub(crate) ills: Ills,
+    pub(crate) left: Left,
     pub(crate) random: Random,
     /// When the program's next turn is, and the number of that appointment.
     pub(crate) turn: Option<(u64, u64)>,

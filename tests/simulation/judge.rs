@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use failover::agent::message::{Change, Output, SocketId};
-use failover::agent::report::Report;
+use failover::agent::report::{Planned, Report};
 use failover::agent::snapshot::VrState;
 use failover::config::Config;
 use failover::config::model::{InstanceConfig, Transport};
@@ -43,6 +43,8 @@ pub(crate) struct Judge {
     meddling: u64,
     /// Who became MASTER since a MASTER left: host and group.
     pub(crate) successors: Vec<(usize, usize)>,
+    /// Who hands over, where nothing fails any more.
+    pub(crate) leaving: Option<usize>,
     /// By how much two hosts may misjudge the time while a MASTER hands over.
     pub(crate) slack: u64,
 }
@@ -93,6 +95,12 @@ pub(crate) struct Seat {
     pub(crate) out_until: u64,
     /// It was MASTER when its host was told to stop.
     pub(crate) left_as_master: bool,
+    /// It has resigned, and may hold the addresses until then.
+    leaves_until: Option<u64>,
+    /// That began in this turn.
+    leaves_now: bool,
+    /// It goes on where the program before it left off.
+    resumed: bool,
 }
 
 impl Seat {
@@ -112,6 +120,9 @@ impl Seat {
             sent: 0,
             out_until: 0,
             left_as_master: false,
+            leaves_until: None,
+            leaves_now: false,
+            resumed: false,
         }
     }
 
@@ -135,6 +146,7 @@ impl Judge {
             still: false,
             meddling: if meddling { RESTORE_PAUSE } else { 0 },
             successors: Vec::new(),
+            leaving: None,
             slack,
         }
     }
@@ -200,6 +212,7 @@ impl Judge {
             seat.held = false;
             seat.resigning = false;
             seat.renounced = false;
+            seat.leaves_now = false;
         }
     }
 
@@ -207,9 +220,13 @@ impl Judge {
     pub(crate) fn end(&mut self, number: usize) {
         let mut wrong = None;
         let watch = &mut self.watches[number];
-        let masters = watch.seats.iter().flatten().filter(|seat| seat.state == VrState::Master).count();
+        // Who hands over lets go when it hears its own successor.
+        let staying = || watch.seats.iter().flatten().filter(|seat| seat.leaves_until.is_none());
+        let masters = staying().filter(|seat| seat.state == VrState::Master).count();
         let all = watch.seats.iter().flatten().count();
-        if watch.said.together() && masters != 0 && masters != all {
+        let leaving = staying().count() < all;
+        if leaving {
+        } else if watch.said.together() && masters != 0 && masters != all {
             wrong = Some(format!("{masters} of a group of {all} are MASTER"));
         }
         for (group, seat) in watch.seats.iter_mut().enumerate() {
@@ -219,10 +236,11 @@ impl Judge {
             if is_master && watch.said.unfit(group) {
                 wrong = Some(format!("vr{group} is MASTER while a check that it must not be without fails"));
             }
-            if is_master && !was_master && watch.said.blocked(group, seat.config.priority) {
+            let resumed = std::mem::take(&mut seat.resumed);
+            if is_master && !was_master && !resumed && watch.said.blocked(group, seat.config.priority) {
                 wrong = Some(format!("vr{group} takes over, and nothing is known of a check"));
             }
-            if fell && was_master && is_master && !seat.renounced {
+            if fell && was_master && is_master && !seat.renounced && seat.leaves_until.is_none() {
                 wrong = Some(format!("vr{group} keeps its fall to {} to itself", seat.effective));
             }
             if seat.renounced && !(fell && was_master) {
@@ -231,7 +249,10 @@ impl Judge {
             if seat.held && !was_master && seat.state != VrState::Master {
                 wrong = Some(format!("vr{group} claims the addresses as {}", seat.state));
             }
-            if seat.resigning && (!was_master || is_master) {
+            if seat.leaves_now && !seat.resigning {
+                wrong = Some(format!("vr{group} hands over without a resignation"));
+            }
+            if seat.resigning && (!was_master || is_master && !seat.leaves_now) {
                 wrong = Some(format!("vr{group} resigns in {}, was {}", seat.state, seat.before));
             }
         }
@@ -245,9 +266,23 @@ impl Judge {
         match output {
             Output::Send { socket, source, destination, payload } => {
                 let local = host.clock.shows(now);
-                if let Err(wrong) = self.advert(local, number, host, *socket, *source, *destination, payload)
+                if let Err(wrong) =
+                    self.advert((now, local), number, host, *socket, *source, *destination, payload)
                 {
                     self.fail(number, wrong);
+                }
+            }
+            Output::Report(Report::Planned(Planned::HandingOver { subject, limit })) => {
+                let group: usize = subject.name.trim_start_matches("vr").parse().unwrap();
+                if let Some(seat) = &mut self.watches[number].seats[group] {
+                    let local = host.clock.shows(now).after(*limit);
+                    (seat.leaves_until, seat.leaves_now) = (Some(host.clock.when(local)), true);
+                }
+            }
+            Output::Report(Report::Planned(Planned::NotTaken { subject })) => {
+                let group: usize = subject.name.trim_start_matches("vr").parse().unwrap();
+                if let Some(seat) = &mut self.watches[number].seats[group] {
+                    seat.leaves_until = None;
                 }
             }
             Output::Frame { link, bytes } => self.frame(number, host, *link, bytes),
@@ -265,7 +300,10 @@ impl Judge {
             | Output::Dump
             | Output::Watch(_)
             | Output::Entered(_)
-            | Output::Rehooked(_) => {}
+            | Output::Rehooked(_)
+            | Output::Drained(_)
+            | Output::Holds { .. }
+            | Output::StoodAside => {}
         }
     }
 
@@ -273,7 +311,7 @@ impl Judge {
     #[expect(clippy::too_many_arguments, reason = "an advert with all that it is judged by")]
     fn advert(
         &mut self,
-        local: Instant,
+        (now, local): (u64, Instant),
         number: usize,
         host: &Host,
         socket: SocketId,
@@ -311,6 +349,9 @@ impl Judge {
                 seat.resigning = true;
                 return Ok(());
             }
+            Claim::Hold(_) if seat.leaves_until.is_some_and(|until| now < until) => {
+                return Err(format!("vr{group} advertises, and has resigned"));
+            }
             Claim::Hold(priority) if priority == seat.effective => {
                 seat.renounced |= std::mem::take(&mut seat.resigning);
                 seat.held = true;
@@ -324,7 +365,7 @@ impl Judge {
         }
         let down = master_down_interval(own.version, seat.effective, own.interval);
         let silent = seat.last_advert.map_or(Duration::ZERO, |last| local.since(last));
-        if seat.state == VrState::Master && silent > down {
+        if seat.state == VrState::Master && silent > down && seat.leaves_until.is_none() {
             return Err(format!(
                 "vr{group} goes on as MASTER after {silent:?} of silence (slept {slept} ns)"
             ));
@@ -360,12 +401,19 @@ impl Judge {
         watch.dirty = true;
         let Some(seat) = &mut watch.seats[group] else { return };
         let mut wrong = None;
+        if *state == VrState::Master && previous != state && host.left.is_drained(group) {
+            wrong = Some(format!("vr{group} takes over, and is drained: {reason}"));
+        }
+        seat.leaves_until = None;
+        seat.resumed = *previous == VrState::Init && reason.starts_with("goes on from");
         if seat.state != *previous {
             wrong = Some(format!("vr{group} leaves {previous}, but was {}", seat.state));
         }
         if still && previous != state {
             wrong = Some(format!("vr{group}: {previous} → {state} in the calm: {reason}"));
         }
+        let first = !self.successors.iter().any(|(_, of)| *of == group);
+        let gap = self.leaving.is_some_and(|from| from != number) && first;
         if *state == VrState::Master && previous != state {
             self.successors.push((number, group));
             seat.allowed += 2;
@@ -380,6 +428,13 @@ impl Judge {
                 seat.out_until.max(host.clock.when(host.clock.shows(now).after(Duration::from_nanos(wait))));
         }
         seat.state = *state;
+        let left = self.leaving.and_then(|from| self.watches[from].seats[group].as_ref());
+        if gap
+            && *state == VrState::Master
+            && left.is_some_and(|l| l.left_as_master && l.state != VrState::Master)
+        {
+            wrong = Some(format!("vr{group} takes over, and nobody had the addresses before"));
+        }
         if let Some(wrong) = wrong {
             self.fail(number, wrong);
         }
@@ -449,6 +504,15 @@ impl Judge {
         if host.paused_at.is_some() {
             return;
         }
+        let late = watch.seats.iter().position(|seat| {
+            let until =
+                seat.as_ref().filter(|seat| seat.state == VrState::Master).and_then(|s| s.leaves_until);
+            until.is_some_and(|until| awake > watch.well_since + ODD && now > until + ODD + 4 * host.wake.1)
+        });
+        if let Some(group) = late {
+            return self.fail(number, format!("vr{group} has resigned, and holds on"));
+        }
+        let watch = &mut self.watches[number];
         let patience = if watch.ill { ODD_WHEN_ILL } else { ODD + self.meddling + 4 * host.wake.1 };
         let overdue = watch.odd.iter().find(|(_, since)| awake - watch.well_since.max(**since) > patience);
         if let Some(((group, address), since)) = overdue {

@@ -15,6 +15,7 @@ use crate::faults::{self, Strike};
 use crate::health;
 use crate::host::Clock;
 use crate::kernel::link_name;
+use crate::leave;
 use crate::network::Dials;
 use crate::random::Random;
 
@@ -134,6 +135,7 @@ impl Scenario {
             watch,
         };
         health::draw(&mut scenario);
+        leave::draw(&mut scenario);
         scenario
     }
 }

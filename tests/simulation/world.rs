@@ -18,6 +18,7 @@ use crate::health::Health;
 use crate::host::{Host, Ills, Program};
 use crate::judge::Judge;
 use crate::kernel::Kernel;
+use crate::leave::Left;
 use crate::network::{Dials, Network, Packet};
 use crate::random::Random;
 use crate::scenario::{MS, Scenario, group_name, own_addresses};
@@ -154,6 +155,7 @@ impl World {
             paused_for: 0,
             wake: (5_000, self.scenario_wake()),
             ills: Ills::default(),
+            left: Left::default(),
             random,
             turn: None,
             life: 0,
@@ -244,7 +246,8 @@ impl World {
                 self.judge.still = false;
                 (0..self.hosts.len()).for_each(|host| self.stop(host));
                 let limit = u64::try_from(STOP_LIMIT.as_nanos()).unwrap();
-                self.later(self.now + limit, Event::End);
+                let waits = self.judge.groups.iter().map(|group| group.down).max().unwrap_or(0);
+                self.later(self.now + waits + limit, Event::End);
             }
             Event::End => {
                 let left = self.hosts.iter().position(|host| host.program.is_some());
@@ -328,7 +331,7 @@ impl World {
         self.arm(number);
     }
 
-    fn feed(&mut self, number: usize, input: Input<'_>) {
+    pub(crate) fn feed(&mut self, number: usize, input: Input<'_>) {
         let mut out = std::mem::take(&mut self.out);
         let host = &mut self.hosts[number];
         let now = host.clock.shows(self.now);
@@ -349,6 +352,7 @@ impl World {
         self.judge.begin(number);
         for output in out.drain(..) {
             self.judge.output(self.now, number, &self.hosts[number], &output);
+            self.leave_word(number, &output);
             self.perform(number, output);
         }
         self.judge.end(number);
@@ -397,6 +401,7 @@ impl World {
         self.judge.born(number, self.now, host);
         let config = host.config.clone();
         self.trace.line(self.now, || format!("h{number} starts"));
+        self.hear_word(number);
         self.feed(number, Input::Configure(config));
         self.arm(number);
     }
@@ -417,6 +422,7 @@ impl World {
             host.kernel.delete_link(segment);
         }
         host.powered = false;
+        host.left.forget();
     }
 
     pub(crate) fn power_on(&mut self, number: usize) {

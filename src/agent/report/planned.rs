@@ -14,6 +14,11 @@ pub enum Planned {
         /// The longest that it does.
         limit: Duration,
     },
+    /// Nobody took over from it: it is MASTER as before.
+    NotTaken {
+        /// Which.
+        subject: Subject,
+    },
     /// An instance is not to hold its addresses until it is told otherwise.
     Drained {
         /// Which.
@@ -32,13 +37,14 @@ impl Planned {
     pub(super) fn severity(&self) -> Severity {
         match self {
             Planned::HandingOver { .. } | Planned::Undrained { .. } | Planned::Aside(_) => Severity::Notice,
-            Planned::Drained { .. } => Severity::Warning,
+            Planned::Drained { .. } | Planned::NotTaken { .. } => Severity::Warning,
         }
     }
 
     pub(super) fn subject(&self) -> Option<&Subject> {
         match self {
             Planned::HandingOver { subject, .. }
+            | Planned::NotTaken { subject }
             | Planned::Drained { subject }
             | Planned::Undrained { subject } => Some(subject),
             Planned::Aside(_) => None,
@@ -55,6 +61,11 @@ impl Planned {
                 "drained: hands over and does not compete, also after a restart, until `failover undrain`"
                     .to_owned()
             }
+            Planned::NotTaken { .. } => {
+                "nobody took over: goes on as MASTER, and is not drained; does another router run? \
+                 `failover drain --force` drains all the same"
+                    .to_owned()
+            }
             Planned::Undrained { .. } => "competes again: no longer drained".to_owned(),
             Planned::Aside(true) => {
                 "this host is about to shut down or to sleep: handing over, and not competing".to_owned()
@@ -67,6 +78,7 @@ impl Planned {
         match self {
             Planned::HandingOver { .. } => "5c2f7be1a4d04f6c8d19e3b07a62c4d8",
             Planned::Drained { .. } => "e90b3d6f1c7a4825b4f6a0d2c8e5719b",
+            Planned::NotTaken { .. } => "8d0f6a37c5b24e19a7d3f1b09c4e6258",
             Planned::Undrained { .. } => "2a7d51c8e06f43b9a1c4f8e7d3b09652",
             Planned::Aside(_) => "b6e4f09a2d7c4c18935be1f0a7d86c23",
         }

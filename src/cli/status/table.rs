@@ -225,6 +225,8 @@ mod tests {
             effective_priority: 100,
             tracks: Vec::new(),
             waiting_for: None,
+            drained: false,
+            handing_over: false,
             group: None,
             advert_interval_ms: 1000,
             primary_address: Some("192.0.2.2".to_owned()),

@@ -5,6 +5,7 @@ use std::io::Read;
 use super::*;
 use crate::agent::outlook::Outlook;
 use crate::agent::snapshot::{AgentCounters, Snapshot};
+use crate::daemon::records::Drains;
 
 /// A directory that is removed at the end.
 struct Directory(PathBuf);
@@ -61,8 +62,15 @@ fn served(directory: &Directory) -> (Claim, Arc<Queue<Query>>, thread::JoinHandl
     let loaded = crate::config::load(&path, crate::config::Purpose::Run).unwrap();
     let queries = Arc::new(Queue::new(8));
     let (waker, log) = (Waker::new().unwrap(), crate::daemon::log::start().unwrap());
-    let reloader =
-        Reloader::new(path.clone(), &loaded, "lb1".into(), Arc::clone(&queries), waker.clone(), log.clone());
+    let drains = Drains::new(directory.0.clone());
+    let reloader = Reloader::new(
+        path.clone(),
+        &loaded,
+        "lb1".into(),
+        Arc::clone(&queries),
+        waker.clone(),
+        (log.clone(), drains),
+    );
     let services = Services::new(waker.clone(), log.clone());
     let asked = Asked { queries: Arc::clone(&queries), waker, services };
     claim.serve(None, &Arc::new(reloader), asked, &log).unwrap();
@@ -80,6 +88,14 @@ fn served(directory: &Directory) -> (Claim, Arc<Queue<Query>>, thread::JoinHandl
                             assert_eq!(config.agent.router_id.as_deref(), Some("lb1"));
                             reloads += 1;
                             reply.try_send(Outlook::default()).unwrap();
+                        }
+                        Query::Drain { names, force: false, reply, .. } => {
+                            assert_eq!(names, ["web"]);
+                            reply.try_send(Err("nobody was heard".to_owned())).unwrap();
+                        }
+                        Query::Drain { names, reply, .. } | Query::Undrain { names, reply, .. } => {
+                            let names = names.into_iter().collect();
+                            reply.try_send(Ok((names, Duration::from_millis(1609)))).unwrap();
                         }
                     }
                 }
@@ -171,4 +187,23 @@ fn a_request_that_comes_byte_by_byte_has_the_same_time_limit() {
     assert!(clock::now().since(begun) < LIMIT + Duration::from_secs(2));
     queries.close();
     assert_eq!(engine.join().unwrap(), 0);
+}
+
+#[test]
+fn drains_are_asked_for_refused_and_undone() {
+    let directory = Directory::new("drain");
+    let (_claim, queries, engine, _) = served(&directory);
+    let request = |asked: &Request| -> Answer {
+        let line = serde_json::to_string(asked).unwrap() + "\n";
+        serde_json::from_str(&ask(&directory, CONTROL_SOCKET, &line)).unwrap()
+    };
+    let names = vec!["web".to_owned()];
+    let refused = request(&Request::Drain { names: names.clone(), force: false });
+    assert_eq!(refused, Answer::Refused { why: "nobody was heard".to_owned() });
+    let drained = Answer::Drained { instances: names.clone(), limit_ms: 1609, note: None };
+    assert_eq!(request(&Request::Drain { names: names.clone(), force: true }), drained);
+    let undrained = Answer::Undrained { instances: names.clone(), note: None };
+    assert_eq!(request(&Request::Undrain { names }), undrained);
+    queries.close();
+    engine.join().unwrap();
 }

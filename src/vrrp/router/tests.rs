@@ -86,6 +86,7 @@ fn check(cells: &[Cell<'_>]) {
             State::Init => None,
             State::Backup(backup) => Some(backup.down_at),
             State::Master(master) => Some(master.advertise_at),
+            State::Leaving(leaving) => Some(leaving.until),
         };
         assert_eq!(router.deadline(), deadline, "{name}");
     }

@@ -90,8 +90,8 @@ pub struct Master {
 /// What a router remembers that has resigned and still holds the addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Leaving {
-    /// It waits no longer than until then: one interval and its skew after the resignation, or for the time to settle
-    /// after its successor's first advert.
+    /// It waits no longer than until then: the limit after the resignation, or the time to settle after its successor's
+    /// first advert.
     pub until: Instant,
     /// Who has taken over.
     pub successor: Option<IpAddr>,
@@ -104,6 +104,9 @@ pub struct Leaving {
 pub struct HandOver {
     /// What it is afterwards.
     pub then: Afterwards,
+    /// How long it waits for a successor: [`Router::hand_over_limit`](super::Router::hand_over_limit), or the longest of
+    /// those that move together.
+    pub limit: Duration,
     /// How long it goes on to hold the addresses after its successor's first advert, which leaves before the successor
     /// has them and has announced them.
     pub settle: Duration,

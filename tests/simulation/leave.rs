@@ -1,0 +1,114 @@
+//! Leaving on purpose and coming back: drains, hosts that stand aside, agents that are killed and go on where they left off.
+//!
+//! All that is drawn here comes from a stream of its own, so that a seed without it stays the run that it was.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use failover::agent::message::{Drain, Held, Input, Output, Remembered};
+use failover::time::Instant;
+
+use crate::faults::{Fault, Strike};
+use crate::random::Random;
+use crate::scenario::{Scenario, group_name};
+use crate::world::World;
+
+/// What outlives a program on a host.
+#[derive(Debug, Default)]
+pub(crate) struct Left {
+    /// What it is MASTER of, by its own numbers; gone with the power.
+    held: BTreeMap<usize, Arc<Held>>,
+    /// When adverts last went out.
+    beat: Option<Instant>,
+    /// Drained instances.
+    drained: BTreeSet<String>,
+}
+
+impl Left {
+    /// The power went.
+    pub(crate) fn forget(&mut self) {
+        self.held.clear();
+        self.beat = None;
+    }
+
+    /// Whether an instance is drained.
+    pub(crate) fn is_drained(&self, group: usize) -> bool {
+        self.drained.contains(&group_name(group))
+    }
+
+    fn remembered(&mut self) -> Option<Remembered> {
+        let held = std::mem::take(&mut self.held);
+        let held = held.into_values().map(|held| (held.name.clone(), (*held).clone())).collect();
+        Some(Remembered { at: self.beat.take()?, held })
+    }
+}
+
+/// Has some hosts drained, some stand aside, and some that die come back at once.
+pub(crate) fn draw(scenario: &mut Scenario) {
+    let mut random = Random::new(scenario.seed ^ 0x006c_6561_7665);
+    if random.chance(500) {
+        return;
+    }
+    let (beat, calm_at) = (scenario.beat, scenario.calm_at);
+    for _ in 0..random.between(1, 6) {
+        let host = random.index(scenario.hosts.len());
+        let at = random.between(0, calm_at * 19 / 20);
+        let kind = random.between(0, 3);
+        let longest = if kind == 0 { beat * 3 } else { beat * 20 };
+        let lasts = random.between(beat / 10, longest).min(calm_at - at - 1);
+        let fault = match kind {
+            0 => Fault::Crash { host },
+            1 => Fault::StandAside { host },
+            _ => Fault::Drain { host, insist: random.chance(500) },
+        };
+        scenario.strikes.push(Strike { at, lasts, fault });
+    }
+    scenario.strikes.sort_by_key(|strike| strike.at);
+}
+
+impl World {
+    /// What a program says that is to outlive it.
+    pub(crate) fn leave_word(&mut self, number: usize, output: &Output) {
+        let now = self.hosts[number].clock.shows(self.now);
+        let left = &mut self.hosts[number].left;
+        match output {
+            Output::Drained(names) => left.drained = (**names).clone(),
+            Output::Holds { number, held: Some(held) } => drop(left.held.insert(*number, Arc::clone(held))),
+            Output::Holds { number, held: None } => drop(left.held.remove(number)),
+            Output::Send { .. } => left.beat = Some(now),
+            Output::Finished => left.forget(),
+            _ => {}
+        }
+    }
+
+    /// A program that starts hears what the one before it left.
+    pub(crate) fn hear_word(&mut self, number: usize) {
+        if let Some(remembered) = self.hosts[number].left.remembered() {
+            self.feed(number, Input::Remembered(remembered));
+        }
+        let names = self.hosts[number].left.drained.clone();
+        self.feed(number, Input::Drain(Drain { names, insist: true }));
+    }
+
+    pub(crate) fn drain(&mut self, host: usize, insist: bool) {
+        let names = self.hosts[host].config.instances.keys().cloned().collect();
+        self.tell_program(host, Input::Drain(Drain { names, insist }));
+    }
+
+    pub(crate) fn undrain(&mut self, host: usize) {
+        let names = self.hosts[host].left.drained.clone();
+        self.tell_program(host, Input::Undrain(names));
+    }
+
+    pub(crate) fn stand_aside(&mut self, host: usize, aside: bool) {
+        self.tell_program(host, Input::StandAside(aside));
+    }
+
+    fn tell_program(&mut self, host: usize, input: Input<'static>) {
+        if let Some(program) = &mut self.hosts[host].program {
+            program.tell(input, false);
+            self.arm(host);
+        }
+    }
+}
