@@ -40,8 +40,8 @@ const MOST_TIMEOUTS: usize = 100;
 const MOST_STEPS: usize = 400;
 /// Longer than anything that an agent waits for.
 const CALM: Duration = Duration::from_mins(12);
-/// Longer than an agent takes to stop.
-const STOP: Duration = Duration::from_secs(5);
+/// Longer than an agent takes to stop: it waits for a successor, for two of the longest intervals at most.
+const STOP: Duration = Duration::from_secs(90);
 
 const OWN: [&str; 2] = ["192.0.2.2", "fe80::2"];
 const PEERS: [&str; 4] = ["192.0.2.1", "192.0.2.9", "192.0.2.2", "192.0.2.100"];

@@ -34,6 +34,7 @@ const REPORTS: u8 = 8;
 const REPORT_WINDOW: Duration = Duration::from_mins(1);
 
 /// One instance.
+#[expect(clippy::struct_excessive_bools, reason = "what is so about an instance, each by itself")]
 #[derive(Debug)]
 pub(crate) struct Instance {
     pub(crate) subject: Subject,

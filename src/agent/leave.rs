@@ -82,8 +82,8 @@ impl Agent {
     /// The longest that a hand-over of these instances takes.
     #[must_use]
     pub fn hand_over_limit(&self, names: &BTreeSet<String>) -> Duration {
-        let named = names.iter().filter_map(|name| self.instances.get(*self.by_name.get(name)?));
-        let masters = named.filter(|instance| instance.is_master());
+        let asked = names.iter().filter_map(|name| self.instances.get(*self.by_name.get(name)?));
+        let masters = asked.filter(|instance| instance.is_master());
         masters.map(|instance| self.limit_of(instance)).max().unwrap_or_default()
     }
 

@@ -52,7 +52,7 @@ impl Memory {
 /// and no peer waits less than three; an eighth is for the way.
 fn patience(interval: u16) -> Duration {
     let interval = Interval::from_centiseconds(interval).map_or(Duration::ZERO, Interval::duration);
-    interval * 2 - interval / 8
+    interval / 8 * 15
 }
 
 impl Agent {

@@ -72,7 +72,11 @@ pub(super) fn drain(args: &DrainArgs) -> Result<Exit, Failure> {
             }
             tell(&text, note)
         }
-        other => refused(other),
+        Answer::Refused { why } | Answer::Failed { why } => Err(Failure::new(why)),
+        Answer::Applied { .. }
+        | Answer::Planned { .. }
+        | Answer::Invalid { .. }
+        | Answer::Undrained { .. } => Err(ask::beside_the_point()),
     }
 }
 
@@ -87,18 +91,10 @@ pub(super) fn undrain(args: &UndrainArgs) -> Result<Exit, Failure> {
                 instances.iter().map(|name| format!("{name}: competes again\n")).collect();
             tell(&lines.concat(), note)
         }
-        other => refused(other),
-    }
-}
-
-fn refused(answer: Answer) -> Result<Exit, Failure> {
-    match answer {
         Answer::Refused { why } | Answer::Failed { why } => Err(Failure::new(why)),
-        Answer::Applied { .. }
-        | Answer::Planned { .. }
-        | Answer::Invalid { .. }
-        | Answer::Drained { .. }
-        | Answer::Undrained { .. } => Err(ask::beside_the_point()),
+        Answer::Applied { .. } | Answer::Planned { .. } | Answer::Invalid { .. } | Answer::Drained { .. } => {
+            Err(ask::beside_the_point())
+        }
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct RunArgs {
     config: PathBuf,
     #[command(flatten)]
     runtime_dir: RuntimeDir,
-    /// Directory of what is remembered across restarts [default: $STATE_DIRECTORY, else --runtime-dir if given, else /var/lib/failover]
+    /// Directory of what is remembered across restarts
     #[arg(
         long,
         value_name = "DIR",

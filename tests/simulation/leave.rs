@@ -73,12 +73,21 @@ impl World {
         let now = self.hosts[number].clock.shows(self.now);
         let left = &mut self.hosts[number].left;
         match output {
-            Output::Drained(names) => left.drained = (**names).clone(),
+            Output::Drained(names) => left.drained.clone_from(names),
             Output::Holds { number, held: Some(held) } => drop(left.held.insert(*number, Arc::clone(held))),
             Output::Holds { number, held: None } => drop(left.held.remove(number)),
             Output::Send { .. } => left.beat = Some(now),
             Output::Finished => left.forget(),
-            _ => {}
+            Output::Listen(_)
+            | Output::Unlisten(_)
+            | Output::Frame { .. }
+            | Output::Apply { .. }
+            | Output::Dump
+            | Output::Watch(_)
+            | Output::Entered(_)
+            | Output::Rehooked(_)
+            | Output::StoodAside
+            | Output::Report(_) => {}
         }
     }
 

@@ -195,7 +195,7 @@ fn a_host_that_stands_aside_hands_over_and_competes_again_when_it_is_back() {
     assert_eq!((stood(&mut host), host.state(), host.held.len()), (1, VrState::Backup, 0));
     host.give(at(5301), Input::StandAside(true));
     assert_eq!(stood(&mut host), 1, "whoever asks again is answered again");
-    assert_eq!(drained(&mut host), [] as [BTreeSet<String>; 0], "that is not remembered");
+    assert!(drained(&mut host).is_empty(), "that is not remembered");
     host.run_until(at(20_000));
     assert_eq!(host.state(), VrState::Backup);
     host.give(at(20_000), Input::StandAside(false));

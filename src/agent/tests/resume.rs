@@ -4,7 +4,8 @@ use super::checks::entered;
 use super::message::{Held, Remembered};
 use super::*;
 
-/// What the agent of another test last told to be remembered.
+/// What the agent last told to be remembered: nothing, that it holds nothing any more, or what it holds.
+#[expect(clippy::option_option, reason = "each means something else")]
 fn told(host: &mut Host) -> Option<Option<Held>> {
     let told = host.take(|output| matches!(output, Output::Holds { .. }));
     told.into_iter().next_back().and_then(|output| {
