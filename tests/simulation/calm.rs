@@ -25,6 +25,10 @@ impl Judge {
             // The pace at which removals that were refused are tried again.
             recovery += 5200 * MS;
         }
+        if scenario.hosts.iter().any(|host| !host.tags) && has(|fault| matches!(fault, Fault::Crash { .. })) {
+            // What a killed program left cannot be told from an administrator's, and is used until its lease is over.
+            recovery += longest_lease(scenario);
+        }
         let out_until = |group: usize| {
             let seats = self.watches.iter().filter_map(|watch| watch.seats[group].as_ref());
             seats.map(|seat| seat.out_until).max().unwrap_or(0)
@@ -190,6 +194,16 @@ impl Judge {
             }
         }
     }
+}
+
+/// The longest lease of any address.
+fn longest_lease(scenario: &Scenario) -> u64 {
+    let instances = scenario.hosts.iter().flat_map(|host| host.config.instances.values());
+    instances
+        .filter_map(|instance| instance.lease())
+        .map(|lease| u64::from(lease.seconds) * SECOND)
+        .max()
+        .unwrap_or(0)
 }
 
 /// The hosts of a segment in sets that can hear each other.
