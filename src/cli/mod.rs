@@ -13,6 +13,7 @@ mod import;
 mod output;
 mod plan;
 mod probe;
+mod release;
 mod run;
 mod schema;
 mod status;
@@ -46,6 +47,7 @@ enum Command {
     Plan(plan::PlanArgs),
     Reload(plan::ReloadArgs),
     Status(status::StatusArgs),
+    Release(release::ReleaseArgs),
     Probe(probe::ProbeArgs),
     Import(import::ImportArgs),
     Demo(demo::DemoArgs),
@@ -141,6 +143,7 @@ pub fn main() -> ExitCode {
         Command::Plan(args) => plan::plan(args),
         Command::Reload(args) => plan::reload(args),
         Command::Status(args) => status::run(args),
+        Command::Release(args) => release::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Import(args) => import::run(args),
         Command::Demo(args) => demo::run(args),

@@ -23,6 +23,7 @@ mod effects;
 mod engine;
 mod log;
 mod pace;
+mod release;
 mod reload;
 mod services;
 
@@ -48,6 +49,7 @@ use crate::os::signal::Signals;
 use crate::os::timer::Timer;
 
 pub use control::{CONTROL_SOCKET, ControlError, Request, STATUS_SOCKET};
+pub use release::{Release, ReleaseError, release};
 pub use reload::Answer;
 
 /// Real-time priority of the engine's thread, of 99.

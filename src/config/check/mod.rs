@@ -149,15 +149,15 @@ fn lease(draft: &Draft, interval: Option<Interval>, problems: &mut Diagnostics) 
     else {
         return;
     };
-    let least = automatic_lease(version.value, interval);
+    let shortest = automatic_lease(version.value, interval);
     let AddressLease::Seconds(seconds) = lease.value else { return };
-    if seconds < least {
-        let least = say(Duration::from_secs(u64::from(least)));
+    if seconds < shortest {
+        let shortest = say(Duration::from_secs(u64::from(shortest)));
         let advert = say(interval.duration());
-        let message = format!("`address_lease` must be \"{least}\" or longer with adverts every {advert}");
+        let message = format!("`address_lease` must be \"{shortest}\" or longer with adverts every {advert}");
         let diagnostic = Diagnostic::error(Code::LeaseTooShort, &lease.place, message)
             .label("may end before another router has taken over")
-            .hint(format!("leave it out for the shortest that does not, which is \"{least}\""));
+            .hint(format!("leave it out for the shortest that does not, which is \"{shortest}\""));
         problems.push(match &draft.interval {
             Some(at) => because(diagnostic, draft, at, "the interval that decides"),
             None => diagnostic,

@@ -9,7 +9,7 @@ mod request;
 mod worker;
 
 pub use monitor::{Drained, Monitor};
-pub use worker::{Outcome, Request, Worker, read_links};
+pub use worker::{Outcome, Removed, Request, Worker, read_addresses, read_links, remove_marked};
 
 use crate::net::{LinkIndex, LinkName, MacAddr, Prefix, Scope};
 

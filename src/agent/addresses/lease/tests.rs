@@ -40,9 +40,9 @@ fn refusal(errno: i32) -> Refusal {
 
 /// What was asked for: number, which address, and what.
 fn asked(out: &mut Vec<Output>) -> Vec<(RequestId, Change)> {
-    let apply = |output| match output {
-        Output::Apply { request, link: ETH0, change } => (request, change),
-        other => panic!("{other:?}"),
+    let apply = |output| {
+        let Output::Apply { request, link: ETH0, change } = output else { panic!("{output:?}") };
+        (request, change)
     };
     std::mem::take(out).into_iter().map(apply).collect()
 }
