@@ -1,6 +1,7 @@
 //! What must come to pass once the faults are over (liveness), and then must not change any more.
 
 use failover::agent::snapshot::VrState;
+use failover::config::model::InstanceConfig;
 use failover::vrrp::fields::Version;
 
 use crate::faults::Fault;
@@ -200,7 +201,7 @@ impl Judge {
 fn longest_lease(scenario: &Scenario) -> u64 {
     let instances = scenario.hosts.iter().flat_map(|host| host.config.instances.values());
     instances
-        .filter_map(|instance| instance.lease())
+        .filter_map(InstanceConfig::lease)
         .map(|lease| u64::from(lease.seconds) * SECOND)
         .max()
         .unwrap_or(0)
