@@ -143,7 +143,7 @@ fn defaults_are_the_documented_ones() {
     let text = "[agent]\n[instance.a]\ninterface = \"eth0\"\nvirtual_router_id = 1\naddresses = [\"192.0.2.1/32\"]\n\
         unadvertised_addresses = []\npriority = 100\nversion = 3\nadvert_interval = \"1s\"\npreempt = true\n\
         preempt_delay = \"0s\"\naccept = true\nchecksum = \"auto\"\n\
-        garp = { repeat = 5, delay = \"5s\", refresh = \"0s\" }\n";
+        garp = { repeat = 5, delay = \"5s\", refresh = \"0s\" }\naddress_lease = \"auto\"\n";
     assert_eq!(config, whole(text));
 }
 

@@ -30,6 +30,8 @@ struct Host {
     agent: Agent,
     now: Instant,
     held: BTreeMap<(LinkIndex, IpAddr), Form>,
+    /// The lease that the kernel was last told, for what is held.
+    leases: BTreeMap<(LinkIndex, IpAddr), Option<u32>>,
     sockets: BTreeMap<SocketId, (bool, Vec<FilterRow>)>,
     /// Since the last look.
     sent: BTreeMap<(SocketId, IpAddr, u8), Vec<u8>>,
@@ -74,6 +76,7 @@ impl Host {
             agent: Agent::new("host".to_owned()),
             now: Instant::from_nanos(1_000_000_000_000),
             held: BTreeMap::new(),
+            leases: BTreeMap::new(),
             sockets: BTreeMap::new(),
             sent: BTreeMap::new(),
             announced: BTreeSet::new(),
@@ -112,14 +115,21 @@ impl Host {
             }
             Output::Apply { request, link, change } => {
                 match change {
-                    Change::Add { prefix, label, scope, .. } => {
+                    Change::Add { prefix, label, scope, lease, .. } => {
+                        self.leases.insert((link, prefix.address()), lease);
                         let new = self.held.insert((link, prefix.address()), (prefix, label, scope));
                         assert_eq!(new, None, "added twice: {prefix}");
                         let (protocol, secondary) = (ADDRESS_PROTOCOL, true);
                         let address = LinkAddress { link, prefix, protocol, tentative: false, secondary };
                         self.give(Input::Address(address));
                     }
+                    Change::Renew { prefix, label, scope, lease, .. } => {
+                        let held = self.held.get(&(link, prefix.address()));
+                        assert_eq!(held, Some(&(prefix, label, scope)), "renewed, but not there");
+                        self.leases.insert((link, prefix.address()), lease);
+                    }
                     Change::Remove { prefix } => {
+                        self.leases.remove(&(link, prefix.address()));
                         assert!(self.held.remove(&(link, prefix.address())).is_some(), "not there: {prefix}");
                         self.removed.insert((link, prefix.address()));
                         self.give(Input::AddressGone { link, prefix });
@@ -190,8 +200,8 @@ impl Host {
                 let _ = writeln!(text, "{}", i.reason);
             }
         }
-        let Host { held, sockets, sent, announced, .. } = self;
-        let _ = writeln!(text, "{held:#?}\n{sockets:#?}\n{sent:#?}\n{announced:#?}");
+        let Host { held, leases, sockets, sent, announced, .. } = self;
+        let _ = writeln!(text, "{held:#?}\n{leases:#?}\n{sockets:#?}\n{sent:#?}\n{announced:#?}");
         text
     }
 }
@@ -315,6 +325,10 @@ impl Text {
         }
         if has(4) && version == 3 && !spec.ipv6 {
             self.toml.push_str("checksum = \"rfc9568\"\n");
+        }
+        if has(6) {
+            let lease = if has(7) { "off" } else { "20m" };
+            let _ = writeln!(self.toml, "address_lease = \"{lease}\"");
         }
         if has(5) && version == 2 {
             self.toml.push_str("auth = { type = \"password\", password = \"secret\" }\n");

@@ -25,6 +25,8 @@ mod host;
 mod judge;
 #[path = "simulation/kernel.rs"]
 mod kernel;
+#[path = "simulation/leases.rs"]
+mod leases;
 #[path = "simulation/leave.rs"]
 mod leave;
 #[path = "simulation/network.rs"]

@@ -12,7 +12,7 @@
     reason = "a promise that was broken is told by a panic"
 )]
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -175,6 +175,8 @@ struct Host {
     now: Instant,
     link: Option<Link>,
     addresses: Vec<LinkAddress>,
+    /// When the lease of an address ends that has one.
+    leases: BTreeMap<Prefix, Instant>,
     wishes: VecDeque<Wish>,
     news: VecDeque<News>,
     answers: VecDeque<Answer>,
@@ -219,6 +221,7 @@ impl Host {
             now: Instant::from_nanos(1_000_000_000_000),
             link: None,
             addresses: Vec::new(),
+            leases: BTreeMap::new(),
             wishes: VecDeque::new(),
             news: VecDeque::new(),
             answers: VecDeque::new(),
@@ -422,6 +425,7 @@ impl Host {
             self.turn(Input::Timeout);
         }
         self.now = end;
+        self.expire();
     }
 
     /// The kernel does the next thing that it was asked for, or refuses.
@@ -450,10 +454,21 @@ impl Host {
             return Err(refusal(19));
         }
         match change {
-            Change::Add { prefix, .. } => {
+            Change::Add { prefix, lease, .. } => {
                 if !self.add_address(*prefix, ADDRESS_PROTOCOL) {
                     return Err(refusal(17));
                 }
+                self.lease(*prefix, *lease);
+            }
+            Change::Renew { prefix, lease, .. } => {
+                // Adds what is not there.
+                if !self.add_address(*prefix, ADDRESS_PROTOCOL)
+                    && let Some(there) = self.addresses.iter_mut().find(|there| there.prefix == *prefix)
+                {
+                    there.protocol = ADDRESS_PROTOCOL;
+                    self.news.push_back(News::Address(there.clone()));
+                }
+                self.lease(*prefix, *lease);
             }
             Change::Remove { prefix } => {
                 if !self.remove_address(*prefix) {
@@ -462,6 +477,25 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    fn lease(&mut self, prefix: Prefix, seconds: Option<u32>) {
+        match seconds {
+            Some(seconds) => {
+                self.leases.insert(prefix, self.now.after(Duration::from_secs(u64::from(seconds))));
+            }
+            None => drop(self.leases.remove(&prefix)),
+        }
+    }
+
+    /// The kernel takes away what was not renewed.
+    fn expire(&mut self) {
+        let now = self.now;
+        let over: Vec<Prefix> =
+            self.leases.iter().filter(|(_, end)| **end <= now).map(|(prefix, _)| *prefix).collect();
+        for prefix in over {
+            self.remove_address(prefix);
+        }
     }
 
     /// Whether it was not there yet. IPv4 can have an address twice, with networks of different lengths; IPv6 cannot.
@@ -486,6 +520,7 @@ impl Host {
             return false;
         };
         let gone = self.addresses.remove(at);
+        self.leases.remove(&prefix);
         self.news.push_back(News::AddressGone(gone.link, prefix));
         true
     }

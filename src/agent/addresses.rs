@@ -5,15 +5,25 @@
 //! that carries our tag and nobody wants is removed; one that somebody else put there is used and never removed.
 //! A refusal to add is retried a bounded number of times and then told to the instance; a refusal to remove is told, and
 //! tried again at a slow pace for as long as the address is there. Never: decides who is MASTER.
+//!
+//! | part | owns |
+//! |---|---|
+//! | `entry` | what events and answers mean for one address |
+//! | `lease` | when an address is renewed, and what is done where that fails |
+
+mod entry;
+mod lease;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::announcer::Key;
 use super::message::{Change, LinkAddress, Output, Refusal, RequestId};
-use crate::config::model::VirtualAddress;
+use crate::config::model::{Lease, VirtualAddress};
 use crate::net::{LinkIndex, Prefix};
 use crate::time::Instant;
+pub use lease::RENEWALS;
+use lease::Renewal;
 
 /// `IFA_PROTO` of the addresses that we add: the number of the protocol that they are moved by.
 pub const ADDRESS_PROTOCOL: u8 = 112;
@@ -44,6 +54,8 @@ pub(crate) struct Wanted {
     pub(crate) instance: usize,
     /// As configured.
     pub(crate) address: VirtualAddress,
+    /// How long the kernel is to keep it; `None`: until it is removed.
+    pub(crate) lease: Option<Lease>,
 }
 
 /// What the agent must know of an address.
@@ -57,6 +69,8 @@ pub(crate) enum Fact {
     Lost,
     /// The kernel refused to add it.
     Refused { text: String, attempts: u8, again: bool },
+    /// Its lease could not be renewed; `again`: it has failed before, and the end is near, which is in `left`.
+    Unrenewed { text: String, left: Option<Duration>, again: bool },
     /// The kernel refused to remove it again and again.
     Stuck { text: String },
     /// The kernel's answer does not fit what is known: ask for a dump.
@@ -69,6 +83,10 @@ pub(crate) struct Addresses {
     entries: BTreeMap<Key, Entry>,
     requests: BTreeMap<RequestId, Key>,
     retries: BTreeSet<(Instant, Key)>,
+    /// Who is to be renewed when.
+    renewals: BTreeSet<(Instant, Key)>,
+    /// The renewals that the kernel has not answered.
+    renewing: BTreeSet<RequestId>,
     last_request: u64,
     /// Facts for the agent, in order.
     pub(crate) facts: Vec<(Key, Fact)>,
@@ -90,6 +108,7 @@ struct Entry {
     retry_at: Option<Instant>,
     restores: u8,
     restore_window: Instant,
+    renewal: Renewal,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +118,17 @@ enum Presence {
     Foreign,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    Add,
+    Renew,
+    Remove,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Pending {
-    add: bool,
+    what: Request,
+    request: RequestId,
     prefix: Prefix,
     /// The kernel told of its removal after the request: the answer is out of date.
     removed_since: bool,
@@ -118,23 +145,20 @@ impl Addresses {
         known: Option<&LinkAddress>,
         out: &mut Vec<Output>,
     ) {
-        let prefix = wanted.address.prefix;
-        let entry = self.entries.entry(key).or_insert_with(|| {
-            let fresh = Entry::new(prefix);
-            Entry { presence: fresh.presence_of(known), ..fresh }
-        });
+        let entry = self.entries.entry(key).or_insert_with(|| Entry::found(&wanted.address, known));
         entry.wanted = Some(wanted);
         entry.attempts = 0;
         entry.retry_at = None;
         match entry.presence {
             Presence::Absent => {}
             // About to go: the answer tells whether it has to be added again.
-            Presence::Ours if entry.pending.is_some_and(|pending| !pending.add) => {}
+            Presence::Ours if entry.is_being_removed() => {}
             Presence::Ours if entry.is_in_another_form() => {}
             Presence::Ours => self.facts.push((key, Fact::Held)),
             Presence::Foreign => self.facts.extend([(key, Fact::HeldByOther), (key, Fact::Held)]),
         }
         self.reconcile(now, key, out);
+        self.renew(now, out);
     }
 
     /// Nobody wants it any more.
@@ -143,6 +167,10 @@ impl Addresses {
             entry.wanted = None;
             entry.attempts = 0;
             entry.retry_at = None;
+            if let Some(pending) = entry.pending.take_if(|pending| pending.what == Request::Renew) {
+                // The kernel does one thing after the other, so the removal needs no word on the renewal before it.
+                self.requests.remove(&pending.request);
+            }
             self.reconcile(now, key, out);
         }
     }
@@ -168,6 +196,9 @@ impl Addresses {
         }
         if known.is_none() {
             entry.added = false;
+            if entry.pending.is_none() {
+                entry.renewal.gone();
+            }
         } else if let Some((_, until)) = entry.expected.filter(|(asked, _)| *asked == prefix) {
             entry.expected = None;
             entry.added |= now < until && before == Presence::Absent;
@@ -181,7 +212,7 @@ impl Addresses {
             // Only what has been seen there can go: otherwise this tells of an earlier removal, or is an older dump.
             pending.removed_since = true;
         }
-        let removing = entry.pending.is_some_and(|pending| !pending.add);
+        let removing = entry.is_being_removed();
         match (before, entry.presence, entry.wanted.is_some() && !removing) {
             (Presence::Absent, Presence::Ours | Presence::Foreign, true) => {
                 self.facts.push((key, Fact::Held));
@@ -203,21 +234,34 @@ impl Addresses {
         outcome: Result<(), Refusal>,
         out: &mut Vec<Output>,
     ) -> Option<(LinkIndex, Prefix)> {
+        self.renewing.remove(&request);
+        let gone = self.answered(now, request, outcome, out);
+        // One that is over makes room for another.
+        self.renew(now, out);
+        gone
+    }
+
+    fn answered(
+        &mut self,
+        now: Instant,
+        request: RequestId,
+        outcome: Result<(), Refusal>,
+        out: &mut Vec<Output>,
+    ) -> Option<(LinkIndex, Prefix)> {
         let key = self.requests.remove(&request)?;
         let entry = self.entries.get_mut(&key)?;
-        let pending = entry.pending.take()?;
-        let fact = if pending.add {
-            entry.add_answered(now, pending, outcome)
-        } else {
-            entry.remove_answered(now, pending, outcome)
+        let pending = entry.pending.take_if(|pending| pending.request == request)?;
+        let (fact, removed) = match pending.what {
+            Request::Add => (entry.add_answered(now, pending, outcome), false),
+            Request::Renew => (entry.renew_answered(now, pending, outcome), false),
+            Request::Remove => (entry.remove_answered(now, pending, outcome), true),
         };
-        let gone = !pending.add && entry.presence == Presence::Absent;
-        let prefix = pending.prefix;
+        let gone = removed && entry.presence == Presence::Absent;
         if let Some(fact) = fact {
             self.facts.push((key, fact));
         }
         self.reconcile(now, key, out);
-        gone.then_some((key.0, prefix))
+        gone.then_some((key.0, pending.prefix))
     }
 
     /// Does what has become due.
@@ -228,11 +272,13 @@ impl Addresses {
             self.retries.remove(&(due, key));
             self.reconcile(now, key, out);
         }
+        self.renew(now, out);
     }
 
     /// When [`Addresses::run`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        self.retries.first().map(|(due, _)| *due)
+        let retry = self.retries.first().map(|(due, _)| *due);
+        [retry, self.renewal_due()].into_iter().flatten().min()
     }
 
     /// Whether the address is there, as the kernel says.
@@ -286,6 +332,11 @@ impl Addresses {
 
     /// Asks for what is still to be done about one address, unless that is under way or has to wait.
     fn reconcile(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
+        self.ask(now, key, out);
+        self.plan_renewal(now, key);
+    }
+
+    fn ask(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         if entry.pending.is_some() {
             return;
@@ -294,7 +345,7 @@ impl Addresses {
             (Some(wanted), Presence::Absent) => {
                 entry.prefix = wanted.address.prefix;
                 entry.form = Some(wanted.address.clone());
-                add(&wanted.address)
+                add(wanted)
             }
             (None, Presence::Ours) => Change::Remove { prefix: entry.prefix },
             // The kernel knows no change of an address: it goes and comes.
@@ -316,149 +367,39 @@ impl Addresses {
             self.retries.insert((retry_at, key));
             return;
         }
-        entry.pending = Some(Pending { add, prefix: entry.prefix, removed_since: false });
-        self.last_request += 1;
-        let request = RequestId(self.last_request);
+        let what = if add { Request::Add } else { Request::Remove };
+        if add {
+            entry.renewal.adding(now, entry.wanted.as_ref().and_then(|wanted| wanted.lease));
+        }
+        let request = next(&mut self.last_request);
+        entry.pending = Some(Pending { what, request, prefix: entry.prefix, removed_since: false });
         self.requests.insert(request, key);
         out.push(Output::Apply { request, link: key.0, change });
     }
 }
 
-impl Entry {
-    fn new(prefix: Prefix) -> Self {
-        Entry {
-            prefix,
-            wanted: None,
-            presence: Presence::Absent,
-            added: false,
-            form: None,
-            expected: None,
-            pending: None,
-            attempts: 0,
-            retry_at: None,
-            restores: 0,
-            restore_window: Instant::ZERO,
-        }
-    }
+/// The number of one more request.
+fn next(last: &mut u64) -> RequestId {
+    *last += 1;
+    RequestId(*last)
+}
 
-    /// Whether we put it there with another prefix, label or scope than it is wanted with.
-    fn is_in_another_form(&self) -> bool {
-        let form = |address: &VirtualAddress| (address.prefix, address.label.clone(), address.scope);
-        match (&self.wanted, &self.form) {
-            (Some(wanted), Some(ours)) => form(ours) != form(&wanted.address),
-            (_, _) => false,
-        }
-    }
-
-    fn presence_of(&self, known: Option<&LinkAddress>) -> Presence {
-        match known {
-            None => Presence::Absent,
-            Some(address) if self.added || address.protocol == ADDRESS_PROTOCOL => Presence::Ours,
-            Some(_) => Presence::Foreign,
-        }
-    }
-
-    fn pace_restore(&mut self, now: Instant) {
-        if now.since(self.restore_window) > RESTORE_WINDOW {
-            self.restore_window = now;
-            self.restores = 0;
-        }
-        self.restores = self.restores.saturating_add(1);
-        self.attempts = 0;
-        self.retry_at = (self.restores > RESTORES).then(|| now.after(RESTORE_PAUSE));
-    }
-
-    fn add_answered(&mut self, now: Instant, pending: Pending, outcome: Result<(), Refusal>) -> Option<Fact> {
-        match outcome {
-            Ok(()) => {
-                self.attempts = 0;
-                if pending.removed_since && self.presence == Presence::Absent {
-                    // Gone again, or the event was of an earlier removal and that of this add is yet to come.
-                    self.expected = Some((pending.prefix, now.after(EXPECTED_FOR)));
-                    return None;
-                }
-                self.added = true;
-                self.prefix = pending.prefix;
-                self.expected = None;
-                let before = std::mem::replace(&mut self.presence, Presence::Ours);
-                (before == Presence::Absent && self.wanted.is_some()).then_some(Fact::Held)
-            }
-            Err(refusal) => {
-                self.attempts = self.attempts.saturating_add(1);
-                self.retry_at = Some(now.after(RETRY_AFTER));
-                if refusal.errno == 0 {
-                    self.add_unanswered(now, pending.prefix);
-                }
-                self.wanted.as_ref()?;
-                if refusal.errno == EEXIST && self.attempts < ATTEMPTS {
-                    return Some(Fact::Stale);
-                }
-                let again = self.attempts < ATTEMPTS;
-                Some(Fact::Refused { text: refusal.text, attempts: self.attempts, again })
-            }
-        }
-    }
-
-    /// It may have been done. It was not there when this was asked, so what has appeared since, or will soon, is ours.
-    fn add_unanswered(&mut self, now: Instant, prefix: Prefix) {
-        match self.presence {
-            Presence::Absent => self.expected = Some((prefix, now.after(EXPECTED_FOR))),
-            Presence::Ours => {}
-            // Somebody else's, with a network of another length.
-            Presence::Foreign if self.prefix != prefix => {
-                self.expected = Some((prefix, now.after(EXPECTED_FOR)));
-            }
-            Presence::Foreign => {
-                self.added = true;
-                self.presence = Presence::Ours;
-            }
-        }
-    }
-
-    fn remove_answered(
-        &mut self,
-        now: Instant,
-        pending: Pending,
-        outcome: Result<(), Refusal>,
-    ) -> Option<Fact> {
-        match outcome {
-            Err(refusal) if refusal.errno != EADDRNOTAVAIL && refusal.errno != ENODEV => {
-                self.attempts = self.attempts.saturating_add(1);
-                let wait = if self.attempts < ATTEMPTS { RETRY_AFTER } else { STUCK_RETRY_AFTER };
-                self.retry_at = Some(now.after(wait));
-                if self.wanted.is_some() {
-                    // Wanted again meanwhile, and still there: as it is, if it is not to be had otherwise.
-                    self.attempts = 0;
-                    self.form = None;
-                    return (self.presence != Presence::Absent).then_some(Fact::Held);
-                }
-                (self.attempts == ATTEMPTS).then_some(Fact::Stuck { text: refusal.text })
-            }
-            // The kernel told of its end, and then that it is there again: somebody put it back before this answer.
-            Ok(()) if pending.removed_since && self.presence != Presence::Absent => {
-                self.attempts = 0;
-                self.wanted.is_some().then_some(Fact::Held)
-            }
-            Ok(()) | Err(_) => {
-                self.attempts = 0;
-                self.added = false;
-                self.presence = Presence::Absent;
-                None
-            }
-        }
+/// The request that adds what is wanted.
+fn add(wanted: &Wanted) -> Change {
+    let address = &wanted.address;
+    Change::Add {
+        prefix: address.prefix,
+        label: address.label.clone(),
+        scope: address.scope,
+        preferred: preferred(address.prefix),
+        lease: wanted.lease.map(|lease| lease.seconds),
     }
 }
 
-/// The request that adds `address`. An IPv6 address without a network part of its own is never picked as a source by the
-/// kernel: a connection of this host must not leave from an address that moves away.
-fn add(address: &VirtualAddress) -> Change {
-    let prefix = address.prefix;
-    Change::Add {
-        prefix,
-        label: address.label.clone(),
-        scope: address.scope,
-        preferred: !(prefix.address().is_ipv6() && prefix.length() == 128),
-    }
+/// Whether the kernel may pick the address as a source. Not an IPv6 one without a network part of its own: a connection of
+/// this host must not leave from an address that moves away.
+fn preferred(prefix: Prefix) -> bool {
+    !(prefix.address().is_ipv6() && prefix.length() == 128)
 }
 
 #[cfg(test)]

@@ -141,14 +141,18 @@ impl Agent {
             let present = after.keys().filter(|key| self.addresses.is_present(**key)).copied();
             self.announcer.change(now, &present.collect(), instance.config.garp);
         }
+        let lease = instance.config.lease();
         for (key, address) in &after {
             // One that is to be had in another form is missing until it is there in that form.
             match before.get(key) {
-                Some(same) if *same == address => continue,
+                Some(same) if *same == address => {
+                    self.addresses.relet(now, *key, number, lease, out);
+                    continue;
+                }
                 Some(_) if !self.addresses.is_present(*key) => {}
                 Some(_) | None => instance.missing += 1,
             }
-            let wanted = Wanted { instance: number, address: address.clone() };
+            let wanted = Wanted { instance: number, address: address.clone(), lease };
             self.addresses.want(now, *key, wanted, self.world.address(key.0, key.1), out);
         }
         before.into_keys().filter(|key| !after.contains_key(key)).map(|key| (number, key)).collect()

@@ -166,7 +166,8 @@ impl Agent {
             if known.is_none() {
                 absent.get_or_insert(address.prefix);
             }
-            let wanted = Wanted { instance: number, address: address.clone() };
+            let wanted =
+                Wanted { instance: number, address: address.clone(), lease: instance.config.lease() };
             self.addresses.want(now, *key, wanted, known, out);
         }
         if let Some(address) = absent.filter(|_| instance.config.priority.is_owner())
@@ -251,7 +252,7 @@ impl Agent {
                 let interface = self.link_words(key.0);
                 return out.push(Output::Report(Report::AddressStuck { address, interface, text }));
             }
-            Fact::Held | Fact::HeldByOther | Fact::Lost | Fact::Refused { .. } => {}
+            Fact::Held | Fact::HeldByOther | Fact::Lost | Fact::Refused { .. } | Fact::Unrenewed { .. } => {}
         }
         let Some(number) = self.addresses.owner(key) else { return };
         let Some(instance) = self.instances.get_mut(number) else { return };
@@ -293,6 +294,11 @@ impl Agent {
                     self.shut_down(now, number, VrState::Fault, reason, out);
                     // One unfit, all unfit.
                     self.evaluate(now, number, out);
+                }
+            }
+            Fact::Unrenewed { text, left, again } => {
+                if instance.may_report_address(now) {
+                    out.push(Output::Report(Report::LeaseNotRenewed { subject, address, text, left, again }));
                 }
             }
             Fact::Stale | Fact::Stuck { .. } => {}

@@ -341,6 +341,7 @@ impl Instance {
             advert_interval_ms: milliseconds(config.interval),
             primary_address: self.place.as_ref().map(|place| place.primary.to_string()),
             addresses: self.address_status(present),
+            address_lease_seconds: config.lease().map(|lease| u64::from(lease.seconds)),
             master: self.master_status(now),
             checksum: version3_ipv4.then(|| self.transmit.form().to_string()),
             trouble: self.troubles.status(now),

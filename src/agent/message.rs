@@ -346,6 +346,21 @@ pub enum Change {
         scope: Scope,
         /// Whether the kernel may pick it as a source of its own accord (`false`: preferred lifetime 0; IPv6 only).
         preferred: bool,
+        /// Seconds after which the kernel takes it away unless it is renewed; `None`: never.
+        lease: Option<u32>,
+    },
+    /// Begin the lease of an address of ours anew, and change nothing else of it. One that is gone comes back.
+    Renew {
+        /// The address and the length of its network part.
+        prefix: Prefix,
+        /// IPv4 label.
+        label: Option<String>,
+        /// IPv4 scope.
+        scope: Scope,
+        /// As in [`Change::Add`].
+        preferred: bool,
+        /// Seconds from now on; `None`: it stays until it is removed.
+        lease: Option<u32>,
     },
     /// Remove an address.
     Remove {

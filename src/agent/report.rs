@@ -11,6 +11,7 @@ mod text;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use around::Around;
 pub use journal::FIELDS;
@@ -171,6 +172,19 @@ pub enum Report {
         /// Whether it is tried again before giving up.
         again: bool,
     },
+    /// The lease of an address of a MASTER could not be renewed.
+    LeaseNotRenewed {
+        /// Which.
+        subject: Subject,
+        /// The address.
+        address: Prefix,
+        /// The kernel's word.
+        text: String,
+        /// How long the kernel keeps it from now on; `None` where that is not known.
+        left: Option<Duration>,
+        /// It has failed before, and now the end of the lease is near.
+        again: bool,
+    },
     /// The kernel refused to remove an address.
     AddressStuck {
         /// The address.
@@ -258,15 +272,17 @@ impl Report {
             Report::Contested { .. }
             | Report::Trouble { .. }
             | Report::AddressRestored { .. }
+            | Report::LeaseNotRenewed { again: false, .. }
             | Report::LeftoverRemoved { .. }
             | Report::ForeignAddress { .. }
             | Report::NotOwner { .. }
             | Report::SendFailed { .. }
             | Report::EventsMissed { .. } => Severity::Warning,
             Report::ChecksumForm { .. } => Severity::Notice,
-            Report::AddressRefused { .. } | Report::AddressStuck { .. } | Report::SocketRefused { .. } => {
-                Severity::Error
-            }
+            Report::AddressRefused { .. }
+            | Report::LeaseNotRenewed { again: true, .. }
+            | Report::AddressStuck { .. }
+            | Report::SocketRefused { .. } => Severity::Error,
             Report::Around(around) => around.severity(),
             Report::Planned(planned) => planned.severity(),
             Report::Stopped { left: 0 } => Severity::Info,
@@ -285,6 +301,7 @@ impl Report {
             | Report::ChecksumForm { subject, .. }
             | Report::AddressRestored { subject, .. }
             | Report::AddressRefused { subject, .. }
+            | Report::LeaseNotRenewed { subject, .. }
             | Report::ForeignAddress { subject, .. }
             | Report::NotOwner { subject, .. } => Some(subject),
             Report::Around(around) => around.subject(),

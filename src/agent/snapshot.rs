@@ -128,6 +128,9 @@ pub struct InstanceStatus {
     pub primary_address: Option<String>,
     /// Virtual addresses.
     pub addresses: Vec<AddressStatus>,
+    /// How long the kernel keeps the addresses of a MASTER whose agent no longer runs; none where they stay.
+    #[serde(default)]
+    pub address_lease_seconds: Option<u64>,
     /// The router that is MASTER as far as we know, and its last advert.
     pub master: Option<MasterStatus>,
     /// The checksum form we send, for version 3 over IPv4.

@@ -50,6 +50,7 @@ fn instance(priority: u8) -> InstanceConfig {
         password: None,
         checksum: Checksum::Auto,
         garp: Garp::default(),
+        address_lease: AddressLease::Auto,
         track: BTreeMap::new(),
         hooks: None,
     }
@@ -121,6 +122,13 @@ impl Host {
         match change {
             Change::Add { prefix, .. } => {
                 self.held.push(prefix.address());
+                self.give(
+                    now,
+                    Input::Address(address(&prefix.address().to_string(), addresses::ADDRESS_PROTOCOL)),
+                );
+            }
+            Change::Renew { prefix, .. } => {
+                assert!(self.held.contains(&prefix.address()), "{prefix} is not there");
                 self.give(
                     now,
                     Input::Address(address(&prefix.address().to_string(), addresses::ADDRESS_PROTOCOL)),

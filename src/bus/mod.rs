@@ -4,6 +4,7 @@
 //! unit; jobs under way. Never: decides what a state means, blocks, or keeps a connection that nobody needs. A call
 //! that fails is a [`Trouble`]; a lost connection is a [`Standing`], with the time since when and the reason.
 
+mod caller;
 mod escape;
 mod keeper;
 mod link;
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::os::clock;
 use crate::time::Instant;
 
+pub use caller::job_of_caller;
 pub use escape::escape;
 use link::Link;
 pub use link::Trouble;

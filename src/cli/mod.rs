@@ -14,6 +14,7 @@ mod import;
 mod output;
 mod plan;
 mod probe;
+mod release;
 mod run;
 mod schema;
 mod status;
@@ -52,6 +53,7 @@ enum Command {
     Status(status::StatusArgs),
     Drain(drain::DrainArgs),
     Undrain(drain::UndrainArgs),
+    Release(release::ReleaseArgs),
     Probe(probe::ProbeArgs),
     Import(import::ImportArgs),
     Demo(demo::DemoArgs),
@@ -150,6 +152,7 @@ pub fn main() -> ExitCode {
         Command::Status(args) => status::run(args),
         Command::Drain(args) => drain::drain(args),
         Command::Undrain(args) => drain::undrain(args),
+        Command::Release(args) => release::run(args),
         Command::Probe(args) => probe::run(args),
         Command::Import(args) => import::run(args),
         Command::Demo(args) => demo::run(args),

@@ -67,6 +67,7 @@ codes! {
     MixedOwners = "F0123", "Only some members of a group own their addresses.";
     UnitClash = "F0124", "Two instances or groups start and stop one unit.";
     UnitDeadlock = "F0125", "An instance waits for a unit that it starts itself.";
+    LeaseTooShort = "F0126", "The lease of the addresses may end before another router has taken over.";
     NoInstances = "F0200", "Nothing is configured.";
     OddLabel = "F0201", "An address label does not begin with the interface's name.";
     NoEffect = "F0202", "The key has no effect here.";

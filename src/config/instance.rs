@@ -10,7 +10,7 @@ use super::code::Code;
 use super::diagnostic::{Diagnostic, Diagnostics, Place};
 use super::hooks::{self, TrackDraft, UnitsDraft};
 use super::keys::{self, Key};
-use super::model::{Checksum, Garp, Notify, Password, VirtualAddress};
+use super::model::{AddressLease, Checksum, Garp, Notify, Password, VirtualAddress};
 use super::reader::{self, At, Table};
 use super::tree::{Entry, Value};
 use super::words;
@@ -43,6 +43,7 @@ pub(super) struct Draft {
     /// Only where it is there.
     pub(super) checksum: Option<At<Checksum>>,
     pub(super) garp: Garp,
+    pub(super) address_lease: Option<At<AddressLease>>,
     pub(super) track: Vec<TrackDraft>,
     pub(super) notify: Notify,
     pub(super) units: UnitsDraft,
@@ -87,6 +88,7 @@ impl Draft {
             password: None,
             checksum: None,
             garp: Garp::default(),
+            address_lease: None,
             track: Vec::new(),
             notify: Notify::default(),
             units: UnitsDraft::default(),
@@ -129,6 +131,7 @@ impl Draft {
         if let Some(entry) = table.take("garp") {
             self.garp = garp(&self.name, entry, problems);
         }
+        self.address_lease = address_lease(table, problems);
     }
 
     fn read_transport(
@@ -197,6 +200,43 @@ fn accepted(accept: &At<bool>, problems: &mut Diagnostics) {
             .hint("leave it out: a MASTER accepts packets for its addresses");
         problems.push(diagnostic);
     }
+}
+
+fn address_lease(table: &mut Table<'_>, problems: &mut Diagnostics) -> Option<At<AddressLease>> {
+    let row = table.row("address_lease");
+    let Some(entry) = table.take("address_lease") else {
+        return Some(At { value: AddressLease::default(), place: table.place().clone() });
+    };
+    let (key, node) = (row.name, &entry.node);
+    let is = |value| Some(At { value, place: node.place.clone() });
+    if let Value::Boolean(on) = node.value {
+        let word = if on { "auto" } else { "off" };
+        let message = format!("`{key}` must be a string, not {}", node.value.kind());
+        let diagnostic = Diagnostic::error(Code::WrongType, &node.place, message);
+        problems.push(diagnostic.label("a word or a duration").hint(format!("{key} = \"{word}\"")));
+        return None;
+    }
+    let is_word = |text: &&str| !text.contains(|c: char| c.is_ascii_digit());
+    if let Some(text) = node.value.text().filter(is_word) {
+        if let Some((_, lease)) = words::LEASES.iter().find(|(word, _)| *word == text) {
+            return is(*lease);
+        }
+        let message = format!("`{key}` must be \"auto\", \"off\" or a duration");
+        let diagnostic = Diagnostic::error(Code::BadValue, &node.place, message).label("none of them");
+        let meant = reader::meant(key, text, words::LEASE_WORDS.iter().copied());
+        let hint = meant.map(|word| format!("did you mean \"{word}\"?"));
+        problems.push(hint.into_iter().fold(diagnostic, Diagnostic::hint));
+        return None;
+    }
+    let span = reader::duration(row, node, problems)?.value;
+    let whole = u32::try_from(span.as_secs()).ok().filter(|_| span.subsec_nanos() == 0);
+    if whole.is_none() {
+        let message = format!("`{key}` must be whole seconds");
+        let next = reader::say(Duration::from_secs(span.as_secs() + 1));
+        let diagnostic = Diagnostic::error(Code::BadValue, &node.place, message);
+        problems.push(diagnostic.label("the kernel counts whole seconds").hint(format!("\"{next}\"")));
+    }
+    whole.and_then(|seconds| is(AddressLease::Seconds(seconds)))
 }
 
 fn peers(row: &Key, entry: &Entry, problems: &mut Diagnostics) -> Vec<At<IpAddr>> {

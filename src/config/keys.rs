@@ -106,6 +106,7 @@ const MOST_ARGUMENTS: usize = 1024;
 const NONE: Preset = Preset::Nothing("none");
 const ONE_ADDRESS: Kind = Kind::Either(&[Kind::Text(texts::PREFIX), Kind::Table(ADDRESS)]);
 const ONE_STATUS: Kind = Kind::Either(&[integer(200, 599), Kind::Text(texts::STATUS)]);
+const LEASE: Kind = Kind::Either(&[Kind::Word(words::LEASE_WORDS), duration(s(2), hours(24))]);
 const EFFECT: Kind = Kind::Either(&[Kind::Word(words::TRACK_WORDS), Kind::Weight { most: Weight::MOST }]);
 const COMMAND: Kind = list(&Kind::Text(texts::ARGUMENT), "strings", 1, MOST_ARGUMENTS);
 const SOME_UNITS: Kind = list(&Kind::Text(texts::UNIT), "unit names", 0, MOST_UNITS);
@@ -131,6 +132,7 @@ pub const FILE_KEYS: &[Key] = &[
     key(INSTANCE, "auth", Kind::Table(AUTH), NONE, "Authentication of version 2."),
     key(INSTANCE, "checksum", Kind::Word(words::CHECKSUM_WORDS), Preset::Word("auto"), "Checksum of version 3 over IPv4."),
     key(INSTANCE, "garp", Kind::Table(GARP), Preset::Parts, "Gratuitous ARP and unsolicited neighbour advertisements."),
+    key(INSTANCE, "address_lease", LEASE, Preset::Word("auto"), "How long the kernel keeps the addresses of a MASTER whose agent is gone."),
     key(INSTANCE, "track", Kind::Map { names: texts::NAME, of: &EFFECT }, Preset::Parts, "Which checks count here, and what each does."),
     key(INSTANCE, "notify", Kind::Table(NOTIFY), NONE, "Commands that are run on entering a state."),
     key(INSTANCE, "units", Kind::Table(UNITS), NONE, "Units that are started on entering a state and stopped on leaving it."),

@@ -181,6 +181,23 @@ impl Kind {
         }
     }
 
+    /// The shortest and the longest span of time among the values, and whether zero is one too.
+    pub(super) fn durations(&self) -> Option<(Duration, Duration, bool)> {
+        match self {
+            Kind::Duration { low, high, zero } => Some((*low, *high, *zero)),
+            Kind::Either(kinds) => kinds.iter().find_map(Kind::durations),
+            Kind::Boolean
+            | Kind::Integer { .. }
+            | Kind::Weight { .. }
+            | Kind::Size { .. }
+            | Kind::Word(_)
+            | Kind::Text(_)
+            | Kind::List { .. }
+            | Kind::Table(_)
+            | Kind::Map { .. } => None,
+        }
+    }
+
     /// The string among the values.
     pub(super) fn text(&self) -> Option<&'static Text> {
         match self {

@@ -2,6 +2,7 @@
 
 mod check;
 mod hooks;
+mod lease;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +19,7 @@ pub use check::{
     Text, Tls, UnitState,
 };
 pub use hooks::{Command, GroupConfig, Hooks, Notify, Track, UnitName, Units, UserName, Weight};
+pub use lease::{AddressLease, Lease, automatic as automatic_lease};
 
 /// A whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -74,6 +76,8 @@ pub struct InstanceConfig {
     pub checksum: Checksum,
     /// Announcements.
     pub garp: Garp,
+    /// How long the kernel keeps the addresses of a MASTER that no longer renews them.
+    pub address_lease: AddressLease,
     /// What each check does here, by its name; all of them are in [`Config::checks`].
     pub track: BTreeMap<String, Track>,
     /// Commands and units of its states.
@@ -84,6 +88,12 @@ impl InstanceConfig {
     /// Every address that moves with it: the advertised ones first, in configured order.
     pub fn all_addresses(&self) -> impl Iterator<Item = &VirtualAddress> {
         self.addresses.iter().chain(&self.unadvertised)
+    }
+
+    /// The lease that its addresses get; `None` where they stay.
+    #[must_use]
+    pub fn lease(&self) -> Option<Lease> {
+        Lease::new(self.address_lease, self.version, self.interval)
     }
 }
 

@@ -121,6 +121,7 @@ fn keys(old: &InstanceConfig, new: &InstanceConfig) -> Vec<KeyChange> {
         password,
         checksum,
         garp,
+        address_lease,
         track,
         hooks,
     } = new;
@@ -153,6 +154,7 @@ fn keys(old: &InstanceConfig, new: &InstanceConfig) -> Vec<KeyChange> {
     }
     changes.value("checksum", &form(old.checksum), &form(*checksum));
     changes.value("garp", &bursts(old.garp), &bursts(*garp));
+    changes.value("address_lease", &old.address_lease, address_lease);
     changes.list("track", &tracked(&old.track), &tracked(track));
     changes.hooks(old.hooks.as_deref(), hooks.as_deref());
     changes.list
@@ -313,6 +315,8 @@ mod tests {
             ("peers = [\"192.0.2.8\"]", "peers +192.0.2.8 -multicast"),
             ("source_address = \"192.0.2.8\"", "source_address the interface's → 192.0.2.8"),
             ("checksum = \"rfc9568\"", "checksum auto → rfc9568"),
+            ("address_lease = \"off\"", "address_lease auto → off"),
+            ("address_lease = \"10s\"", "address_lease auto → 10s"),
             (
                 "garp = { refresh = \"1m\" }",
                 "garp { repeat 5, delay 5s, refresh 0s } → { repeat 5, delay 5s, refresh 1m }",

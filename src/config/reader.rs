@@ -277,7 +277,7 @@ pub(super) fn duration(row: &Key, node: &Node, problems: &mut Diagnostics) -> Op
         problems.push(not_a_duration(key, text, node));
         return None;
     };
-    let Kind::Duration { low, high, zero } = row.kind else { return None };
+    let (low, high, zero) = row.kind.durations()?;
     let allowed = (low..=high).contains(&span) || (zero && span.is_zero());
     if !allowed {
         let or_zero = if zero && !low.is_zero() { "\"0s\", or " } else { "" };

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::model::{Checksum, FileWant, Initial, Track, UnitState};
+use super::model::{AddressLease, Checksum, FileWant, Initial, Track, UnitState};
 use crate::net::Scope;
 use crate::vrrp::fields::ChecksumForm;
 
@@ -41,6 +41,8 @@ words! {
         "rfc9568" => Checksum::Only(ChecksumForm::Rfc9568),
         "rfc5798" => Checksum::Only(ChecksumForm::Rfc5798),
     ];
+    /// `address_lease`, where it is no duration.
+    LEASES, LEASE_WORDS: AddressLease = ["auto" => AddressLease::Auto, "off" => AddressLease::Off];
     /// `scope` of an address.
     SCOPES, SCOPE_WORDS: Scope =
         ["global" => Scope::Global, "site" => Scope::Site, "link" => Scope::Link, "host" => Scope::Host];
@@ -79,6 +81,12 @@ words! {
 
 /// What others call one of our words: `(key, their word, ours)`.
 pub(super) const FOREIGN_WORDS: &[(&str, &str, &str)] = &[
+    ("address_lease", "none", "off"),
+    ("address_lease", "never", "off"),
+    ("address_lease", "forever", "off"),
+    ("address_lease", "infinite", "off"),
+    ("address_lease", "on", "auto"),
+    ("address_lease", "default", "auto"),
     ("initial", "up", "passing"),
     ("initial", "ok", "passing"),
     ("initial", "down", "failing"),

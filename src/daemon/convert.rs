@@ -16,9 +16,20 @@ pub(super) fn filter(listen: &Listen) -> Filter {
 
 pub(super) fn change(change: &Change) -> AddressChange {
     match change {
-        Change::Add { prefix, label, scope, preferred } => {
-            AddressChange::Add { prefix: *prefix, label: label.clone(), scope: *scope, preferred: *preferred }
-        }
+        Change::Add { prefix, label, scope, preferred, lease } => AddressChange::Add {
+            prefix: *prefix,
+            label: label.clone(),
+            scope: *scope,
+            preferred: *preferred,
+            lease: *lease,
+        },
+        Change::Renew { prefix, label, scope, preferred, lease } => AddressChange::Renew {
+            prefix: *prefix,
+            label: label.clone(),
+            scope: *scope,
+            preferred: *preferred,
+            lease: *lease,
+        },
         Change::Remove { prefix } => AddressChange::Remove { prefix: *prefix },
     }
 }

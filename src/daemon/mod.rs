@@ -25,6 +25,7 @@ mod engine;
 mod log;
 mod pace;
 mod records;
+mod release;
 mod reload;
 mod services;
 
@@ -52,6 +53,7 @@ use crate::os::signal::Signals;
 use crate::os::timer::Timer;
 
 pub use control::{CONTROL_SOCKET, ControlError, Request, STATUS_SOCKET};
+pub use release::{Release, ReleaseError, release};
 pub use reload::Answer;
 
 /// Real-time priority of the engine's thread, of 99.

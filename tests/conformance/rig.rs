@@ -12,7 +12,7 @@ use failover::agent::message::{
 use failover::agent::report::Report;
 use failover::agent::snapshot::{InstanceCounters, InstanceStatus, VrState};
 use failover::config::Config;
-use failover::config::model::{Checksum, Garp, InstanceConfig, Transport, VirtualAddress};
+use failover::config::model::{AddressLease, Checksum, Garp, InstanceConfig, Transport, VirtualAddress};
 use failover::net::{Family, LinkIndex, LinkName, MacAddr, Prefix, Scope};
 use failover::time::Instant;
 use failover::vrrp::fields::{ChecksumForm, Interval, Priority, Version, Vrid};
@@ -60,6 +60,7 @@ pub(crate) fn with_addresses(priority: u8, addresses: &[&str]) -> InstanceConfig
         password: None,
         checksum: Checksum::Auto,
         garp: Garp::default(),
+        address_lease: AddressLease::Auto,
         track: std::collections::BTreeMap::new(),
         hooks: None,
     }
@@ -220,6 +221,11 @@ impl Rig {
                 let there =
                     LinkAddress { link, prefix: *prefix, protocol, tentative: false, secondary: true };
                 self.addresses.push(there.clone());
+                self.give(Input::Address(there));
+            }
+            Change::Renew { prefix, .. } => {
+                let is_it = |there: &&LinkAddress| there.link == link && there.prefix == *prefix;
+                let there = self.addresses.iter().find(is_it).expect("an address that is there").clone();
                 self.give(Input::Address(there));
             }
             Change::Remove { prefix } => self.remove(link, prefix.address()),

@@ -9,6 +9,7 @@
 mod lab;
 
 mod addresses;
+mod leases;
 mod links;
 mod processes;
 mod reload;

@@ -7,10 +7,12 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test stops at the first surprise"
 )]
 
+mod leases;
 mod namespace;
 mod netlink;
 mod sockets;

@@ -14,15 +14,15 @@ use nix::sys::socket::sockopt::RcvBuf;
 use crate::namespace::{address, in_namespace, ip, ip_output, link};
 
 /// A worker and the way its answers are waited for.
-struct Bench {
-    worker: Worker,
+pub(crate) struct Bench {
+    pub(crate) worker: Worker,
     poll: Poll,
     waker: Waker,
 }
 
 impl Bench {
     /// The worker's thread is started by this one, so it is in the same namespace.
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let waker = Waker::new().unwrap();
         let worker = Worker::start(65_536, 112, waker.clone(), || {}).unwrap();
         let mut poll = Poll::new().unwrap();
@@ -30,7 +30,7 @@ impl Bench {
         Bench { worker, poll, waker }
     }
 
-    fn wait(&mut self, count: usize) -> Vec<Outcome> {
+    pub(crate) fn wait(&mut self, count: usize) -> Vec<Outcome> {
         let mut outcomes = Vec::new();
         while outcomes.len() < count {
             self.poll.wait(true, &mut Vec::new()).unwrap();
@@ -41,14 +41,14 @@ impl Bench {
         outcomes
     }
 
-    fn apply(&mut self, link: LinkIndex, change: AddressChange) -> Result<(), Failure> {
+    pub(crate) fn apply(&mut self, link: LinkIndex, change: AddressChange) -> Result<(), Failure> {
         self.worker.ask(Request::Address { id: 7, link, change }).unwrap();
         let answer = self.wait(1).remove(0);
         let Outcome::Applied { id: 7, outcome } = answer else { panic!("{answer:?}") };
         outcome
     }
 
-    fn dump(&mut self) -> Observed {
+    pub(crate) fn dump(&mut self) -> Observed {
         self.worker.ask(Request::Dump).unwrap();
         let answer = self.wait(1).remove(0);
         let Outcome::Dumped(observed) = answer else { panic!("{answer:?}") };
@@ -56,12 +56,13 @@ impl Bench {
     }
 }
 
-fn prefix(text: &str, length: u8) -> Prefix {
+pub(crate) fn prefix(text: &str, length: u8) -> Prefix {
     Prefix::new(address(text), length).unwrap()
 }
 
 fn add(text: &str, length: u8) -> AddressChange {
-    AddressChange::Add { prefix: prefix(text, length), label: None, scope: Scope::Global, preferred: true }
+    let (prefix, label, scope) = (prefix(text, length), None, Scope::Global);
+    AddressChange::Add { prefix, label, scope, preferred: true, lease: None }
 }
 
 fn remove(text: &str, length: u8) -> AddressChange {
@@ -79,6 +80,7 @@ fn addresses_are_added_tagged_and_removed() {
             label: None,
             scope: Scope::Global,
             preferred: false,
+            lease: None,
         };
         assert_eq!(bench.apply(a, deprecated), Ok(()));
         let labelled = AddressChange::Add {
@@ -86,6 +88,7 @@ fn addresses_are_added_tagged_and_removed() {
             label: Some("va:vip".into()),
             scope: Scope::Link,
             preferred: true,
+            lease: None,
         };
         assert_eq!(bench.apply(a, labelled), Ok(()));
 

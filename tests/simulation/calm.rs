@@ -1,6 +1,7 @@
 //! What must come to pass once the faults are over (liveness), and then must not change any more.
 
 use failover::agent::snapshot::VrState;
+use failover::config::model::InstanceConfig;
 use failover::vrrp::fields::Version;
 
 use crate::faults::Fault;
@@ -24,6 +25,10 @@ impl Judge {
         if has(|fault| matches!(fault, Fault::Refuse { .. } | Fault::TimeOut { .. })) {
             // The pace at which removals that were refused are tried again.
             recovery += 5200 * MS;
+        }
+        if scenario.hosts.iter().any(|host| !host.tags) && has(|fault| matches!(fault, Fault::Crash { .. })) {
+            // What a killed program left cannot be told from an administrator's, and is used until its lease is over.
+            recovery += longest_lease(scenario);
         }
         let out_until = |group: usize| {
             let seats = self.watches.iter().filter_map(|watch| watch.seats[group].as_ref());
@@ -191,6 +196,16 @@ impl Judge {
             }
         }
     }
+}
+
+/// The longest lease of any address.
+fn longest_lease(scenario: &Scenario) -> u64 {
+    let instances = scenario.hosts.iter().flat_map(|host| host.config.instances.values());
+    instances
+        .filter_map(InstanceConfig::lease)
+        .map(|lease| u64::from(lease.seconds) * SECOND)
+        .max()
+        .unwrap_or(0)
 }
 
 /// The hosts of a segment in sets that can hear each other.

@@ -140,6 +140,7 @@ impl World {
             outcome = Err(0);
         }
         self.trace.line(self.now, || format!("h{number} kernel: {request:?} → {outcome:?}"));
+        self.await_end(number);
         let input = Input::Applied { request, outcome: outcome.map_err(refusal) };
         self.answer(number, life, wait, input);
     }

@@ -100,6 +100,8 @@ pub(crate) struct Host {
     pub(crate) told_at: u64,
     pub(crate) answered_at: u64,
     pub(crate) executed_at: u64,
+    /// When somebody looks whether a lease is over.
+    pub(crate) lease_end: Option<u64>,
 }
 
 /// A running program.

@@ -64,6 +64,9 @@ pub(crate) struct Watch {
     seen: u64,
     /// How long the program did not run before this turn.
     slept: u64,
+    /// Since when it has run, or not run.
+    pub(crate) runs_since: Option<u64>,
+    pub(crate) gone_since: Option<u64>,
     ill_until: u64,
     ill: bool,
     /// When the kernel was last ill, or the host loaded, in the time that the program has had.
@@ -101,6 +104,13 @@ pub(crate) struct Seat {
     leaves_now: bool,
     /// It goes on where the program before it left off.
     resumed: bool,
+}
+
+impl Watch {
+    /// Whether the kernel has been ill lately.
+    pub(crate) fn is_ill(&self) -> bool {
+        self.ill
+    }
 }
 
 impl Seat {
@@ -288,7 +298,7 @@ impl Judge {
             Output::Frame { link, bytes } => self.frame(number, host, *link, bytes),
             Output::Apply { link, change, .. } => {
                 let (prefix, add) = match change {
-                    Change::Add { prefix, .. } => (prefix, true),
+                    Change::Add { prefix, .. } | Change::Renew { prefix, .. } => (prefix, true),
                     Change::Remove { prefix } => (prefix, false),
                 };
                 self.watches[number].wishes.insert((*link, prefix.address()), add);
@@ -450,7 +460,7 @@ impl Judge {
         self.died(number);
     }
 
-    /// The kernel is about to do what the program asked for: it is not to remove what an administrator put there.
+    /// The kernel is about to do what the program asked for: it is not to touch what an administrator put there.
     pub(crate) fn executes(
         &mut self,
         now: u64,
@@ -459,11 +469,15 @@ impl Judge {
         link: LinkIndex,
         change: &Change,
     ) {
-        let Change::Remove { prefix } = change else { return };
+        let (prefix, does) = match change {
+            Change::Add { .. } => return,
+            Change::Renew { prefix, .. } => (prefix, "leases"),
+            Change::Remove { prefix } => (prefix, "removes"),
+        };
         let settled = |held: &&Held| now > held.since + SECOND;
         let held = host.kernel.address(link, prefix.address()).filter(settled);
         if held.is_some_and(|held| held.by == By::Administrator) && !self.watches[number].ill {
-            self.fail(number, format!("removes {prefix}, which an administrator put there"));
+            self.fail(number, format!("{does} {prefix}, which an administrator put there"));
         }
     }
 
@@ -475,6 +489,8 @@ impl Judge {
             watch.well_since = host.awake(now);
         }
         watch.ill = now < watch.ill_until;
+        self.look_at_leases(now, number, host);
+        let watch = &mut self.watches[number];
         if host.program.is_none() {
             return;
         }

@@ -2,7 +2,7 @@
 //!
 //! It follows Linux where the agent can notice: an address of a subnet that has one already is secondary and goes with
 //! the first one (or is promoted); IPv6 addresses vanish with the link going down; a link that is made anew has a new
-//! number; before Linux 5.18 nobody is told who put an address there.
+//! number; before Linux 5.18 nobody is told who put an address there; an address whose lease is over goes.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,6 +12,7 @@ use failover::agent::message::{Change, Input, Link, LinkAddress, Listen, Observe
 use failover::net::{Family, LinkIndex, LinkName, MacAddr, Prefix};
 
 use crate::network::Packet;
+use crate::scenario::{MS, SECOND};
 
 pub(crate) const EPERM: i32 = 1;
 pub(crate) const EEXIST: i32 = 17;
@@ -19,6 +20,9 @@ pub(crate) const ENODEV: i32 = 19;
 pub(crate) const EADDRNOTAVAIL: i32 = 99;
 pub(crate) const ENETDOWN: i32 = 100;
 pub(crate) const ENOBUFS: i32 = 105;
+
+/// By how much the kernel may miss the end of a lease, early or late: seen on Linux.
+const ROUNDING: u64 = 300 * MS;
 
 /// Who put an address where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,8 @@ pub(crate) struct Held {
     pub(crate) by: By,
     /// Since when.
     pub(crate) since: u64,
+    /// When it goes unless it is renewed.
+    pub(crate) until: Option<u64>,
 }
 
 /// The kernel.
@@ -190,7 +196,7 @@ impl Kernel {
         let protocol = if self.tags && by != By::Administrator { ADDRESS_PROTOCOL } else { 0 };
         let address = LinkAddress { link, prefix, protocol, tentative, secondary };
         self.news.push(Input::Address(address.clone()));
-        self.held.push(Held { address, by, since: now });
+        self.held.push(Held { address, by, since: now, until: None });
         self.changes += 1;
         Ok(())
     }
@@ -243,9 +249,56 @@ impl Kernel {
         life: u64,
     ) -> Result<(), i32> {
         match change {
-            Change::Add { prefix, .. } => self.add(now, link, *prefix, By::Agent(life), false),
+            Change::Add { prefix, lease, .. } => {
+                self.add(now, link, *prefix, By::Agent(life), false)?;
+                self.lease(now, link, *prefix, *lease);
+                Ok(())
+            }
+            Change::Renew { prefix, lease, .. } => {
+                self.renew(now, link, *prefix, life)?;
+                self.lease(now, link, *prefix, *lease);
+                Ok(())
+            }
             Change::Remove { prefix } => self.remove(link, prefix.address()),
         }
+    }
+
+    /// Marks an address as the agent's; one that is not there is added.
+    fn renew(&mut self, now: u64, link: LinkIndex, prefix: Prefix, life: u64) -> Result<(), i32> {
+        let tags = self.tags;
+        let is_it = |held: &&mut Held| held.address.link == link && held.address.prefix == prefix;
+        let Some(held) = self.held.iter_mut().find(is_it) else {
+            return self.add(now, link, prefix, By::Agent(life), false);
+        };
+        held.by = By::Agent(life);
+        held.address.protocol = if tags { ADDRESS_PROTOCOL } else { 0 };
+        self.news.push(Input::Address(held.address.clone()));
+        Ok(())
+    }
+
+    fn lease(&mut self, now: u64, link: LinkIndex, prefix: Prefix, seconds: Option<u32>) {
+        // It is rounded, either way, as it happens to fall.
+        let rounding = now % (2 * ROUNDING);
+        let is_it = |held: &&mut Held| held.address.link == link && held.address.prefix == prefix;
+        if let Some(held) = self.held.iter_mut().find(is_it) {
+            held.until = seconds.map(|seconds| now + u64::from(seconds) * SECOND + rounding - ROUNDING);
+        }
+    }
+
+    /// When the next lease is over.
+    pub(crate) fn next_end(&self) -> Option<u64> {
+        self.held.iter().filter_map(|held| held.until).min()
+    }
+
+    /// Takes away the addresses whose lease is over, and tells which.
+    pub(crate) fn expire(&mut self, now: u64) -> Vec<Held> {
+        let over: Vec<Held> =
+            self.held.iter().filter(|held| held.until.is_some_and(|until| until <= now)).cloned().collect();
+        for held in &over {
+            // One may have gone with another.
+            let _ = self.remove(held.address.link, held.address.prefix.address());
+        }
+        over
     }
 
     /// The sockets that `packet` arrives at.

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use failover::config::Config;
-use failover::config::model::{Checksum, Garp, InstanceConfig, Password, Transport, VirtualAddress};
+use failover::config::model::{
+    AddressLease, Checksum, Garp, InstanceConfig, Password, Transport, VirtualAddress,
+};
 use failover::net::{Family, Prefix, Scope};
 use failover::vrrp::fields::{
     ChecksumForm, Interval, Priority, Version, Vrid, master_down_interval, skew_time,
@@ -136,7 +138,23 @@ impl Scenario {
         };
         health::draw(&mut scenario);
         leave::draw(&mut scenario);
+        leases(&mut scenario);
         scenario
+    }
+}
+
+/// Most addresses have a lease. Nothing is drawn for it, and the runs that found something once are without, as they were
+/// then.
+fn leases(scenario: &mut Scenario) {
+    let found = crate::FOUND.iter().any(|(seed, _)| *seed == scenario.seed);
+    let lease = match scenario.seed % 8 {
+        _ if found => AddressLease::Off,
+        6 => AddressLease::Seconds(30),
+        7 => AddressLease::Off,
+        _ => AddressLease::Auto,
+    };
+    for host in &mut scenario.hosts {
+        host.config.instances.values_mut().for_each(|instance| instance.address_lease = lease);
     }
 }
 
@@ -205,6 +223,7 @@ fn group(random: &mut Random, number: usize, segments: usize, beat: u16, hosts: 
             password,
             checksum,
             garp: Garp { refresh: Duration::from_millis(refresh), ..Garp::default() },
+            address_lease: AddressLease::Off,
             track: std::collections::BTreeMap::new(),
             hooks: None,
         };

@@ -66,6 +66,8 @@ pub(crate) enum Event {
         host: usize,
         life: u64,
     },
+    /// Perhaps the lease of an address is over.
+    Expire(usize),
     Verified {
         host: usize,
         address: IpAddr,
@@ -162,6 +164,7 @@ impl World {
             told_at: 0,
             answered_at: 0,
             executed_at: 0,
+            lease_end: None,
         }
     }
 
@@ -221,6 +224,7 @@ impl World {
                 let observed = self.hosts[host].kernel.observed();
                 self.answer(host, life, 0, Input::Observed(observed));
             }
+            Event::Expire(host) => self.expire(host),
             Event::Verified { host, address } => self.hosts[host].kernel.verified(address),
             Event::ChecksDue { host, life } => self.checks_due(host, life),
             Event::Ran { host, life, runner, outcome } => self.ran(host, life, runner, outcome),
@@ -399,6 +403,7 @@ impl World {
         host.executed_at = 0;
         host.program = Some(Program::new(format!("h{number}")));
         self.judge.born(number, self.now, host);
+        self.judge.runs(number, self.now);
         let config = host.config.clone();
         self.trace.line(self.now, || format!("h{number} starts"));
         self.hear_word(number);
@@ -410,6 +415,9 @@ impl World {
     pub(crate) fn kill(&mut self, number: usize) {
         self.resume(number);
         let host = &mut self.hosts[number];
+        if host.program.is_some() {
+            self.judge.runs_no_more(number, self.now);
+        }
         host.program = None;
         host.kernel.sockets.clear();
         self.judge.died(number);
@@ -445,6 +453,7 @@ impl World {
         let host = &mut self.hosts[number];
         if host.program.is_some() {
             host.paused_at.get_or_insert(self.now);
+            self.judge.runs_no_more(number, self.now);
         }
     }
 
@@ -454,6 +463,7 @@ impl World {
             host.paused_for += self.now - since;
             host.turn = None;
             self.judge.resumed(number, self.now - since);
+            self.judge.runs(number, self.now);
             self.turn(number);
         }
     }
@@ -508,6 +518,30 @@ impl World {
             program.tell(Input::Configure(config), false);
             self.arm(number);
         }
+    }
+
+    /// Comes back when the next lease of a host is over.
+    pub(crate) fn await_end(&mut self, number: usize) {
+        let host = &mut self.hosts[number];
+        if let Some(end) =
+            host.kernel.next_end().filter(|end| host.lease_end.is_none_or(|known| *end < known))
+        {
+            host.lease_end = Some(end);
+            self.later(end.max(self.now), Event::Expire(number));
+        }
+    }
+
+    fn expire(&mut self, number: usize) {
+        let host = &mut self.hosts[number];
+        if host.lease_end.is_some_and(|end| end <= self.now) {
+            host.lease_end = None;
+        }
+        for held in host.kernel.expire(self.now) {
+            self.trace
+                .line(self.now, || format!("h{number} kernel: the lease of {} is over", held.address.prefix));
+            self.judge.expired(self.now, number, &self.hosts[number], &held);
+        }
+        self.await_end(number);
     }
 
     pub(crate) fn verify_later(&mut self, host: usize, address: IpAddr, wait: u64) {

@@ -12,5 +12,6 @@ mod lab;
 mod examples;
 mod inside;
 mod probe;
+mod release;
 mod units;
 mod watches;

@@ -16,6 +16,7 @@ fn wanted() -> Wanted {
     Wanted {
         instance: 7,
         address: VirtualAddress { prefix, interface: None, label: None, scope: Scope::Global },
+        lease: None,
     }
 }
 

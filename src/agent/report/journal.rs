@@ -18,6 +18,7 @@ impl Report {
             Report::ChecksumForm { .. } => "2b8e5f1c9d7a4063a4c9f0e6b7d31a88",
             Report::AddressRestored { .. } => "91d3a7c0e5f84b29bd60c8a1f2e49b99",
             Report::AddressRefused { .. } => "f60b2d8c4a9e4715833fc1d5e7a90baa",
+            Report::LeaseNotRenewed { .. } => "5d07e3b96c2f4a8191e4f7c08bd3a6b5",
             Report::AddressStuck { .. } => "3ce7f19a0b5d4c86a72e9d40f8b61cbb",
             Report::LeftoverRemoved { .. } => "a05d8e3b7f1c49629e4b6d2c0f957dcc",
             Report::ForeignAddress { .. } => "68b1f4d09c2e4a75b0d3e7f8a5c16edd",
@@ -63,6 +64,7 @@ impl Report {
             Report::Around(around) => around.fields(&mut fields),
             Report::AddressRestored { .. }
             | Report::AddressRefused { .. }
+            | Report::LeaseNotRenewed { .. }
             | Report::ForeignAddress { .. }
             | Report::NotOwner { .. }
             | Report::EventsMissed { .. }

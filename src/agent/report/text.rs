@@ -23,6 +23,13 @@ impl Report {
                 let next = if *again { "trying again" } else { "giving up" };
                 format!("the kernel refused to add {address} (attempt {attempts}): {text}; {next}")
             }
+            Report::LeaseNotRenewed { address, text, left, again, .. } => {
+                let left = left.map_or_else(String::new, |left| {
+                    format!("; the kernel takes it away in {:.1} s", left.as_secs_f64())
+                });
+                let so_far = if *again { "still cannot be renewed" } else { "could not be renewed" };
+                format!("the lease of {address} {so_far}: {text}{left} unless that succeeds; trying again")
+            }
             Report::AddressStuck { address, interface, text } => {
                 format!("the kernel refused to remove {address} from {interface}: {text}")
             }

@@ -118,6 +118,13 @@ pub(super) fn details(instance: &InstanceStatus, paint: Paint) -> String {
     for (index, address) in instance.addresses.iter().enumerate() {
         say(if index == 0 { "addresses" } else { "" }, &address_line(instance.state, address, paint));
     }
+    let lease = instance.address_lease_seconds.map_or(
+        "none: they stay until they are taken away".to_owned(),
+        |seconds| {
+            format!("{seconds} s: the kernel takes them away that long after the agent renewed them last")
+        },
+    );
+    say("lease", &lease);
     for (index, trouble) in instance.trouble.iter().enumerate() {
         say(if index == 0 { "trouble" } else { "" }, &paint.trouble(&trouble_line(trouble)));
     }
@@ -236,6 +243,7 @@ mod tests {
                 present: state == VrState::Master,
                 advertised: true,
             }],
+            address_lease_seconds: Some(6),
             master: None,
             checksum: Some("rfc9568".to_owned()),
             trouble: Vec::new(),

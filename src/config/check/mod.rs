@@ -18,7 +18,9 @@ use super::group::GroupDraft;
 use super::health::CheckDraft;
 use super::hooks::TrackDraft;
 use super::instance::Draft;
-use super::model::{GroupConfig, Hooks, InstanceConfig, Transport, VirtualAddress};
+use super::model::{
+    AddressLease, GroupConfig, Hooks, InstanceConfig, Transport, VirtualAddress, automatic_lease,
+};
 use super::reader::{self, At, say};
 use crate::net::{Family, LinkName};
 use crate::vrrp::fields::{Interval, Version, Vrid};
@@ -29,6 +31,7 @@ pub(super) fn instance(draft: &Draft, problems: &mut Diagnostics) -> Option<Inst
     let family = addresses::check(draft, problems);
     version(draft, family, problems);
     let interval = interval(draft, problems);
+    lease(draft, interval, problems);
     preemption(draft, problems);
     transport::check(draft, family, problems);
     no_effect(draft, family, problems);
@@ -57,6 +60,7 @@ pub(super) fn instance(draft: &Draft, problems: &mut Diagnostics) -> Option<Inst
         password: draft.password,
         checksum: draft.checksum.as_ref().map(|at| at.value).unwrap_or_default(),
         garp: draft.garp,
+        address_lease: draft.address_lease.as_ref()?.value,
         track: draft.track.iter().filter_map(track).collect(),
         hooks: Hooks::new(draft.notify.clone(), draft.units.units()),
     })
@@ -138,6 +142,27 @@ fn interval(draft: &Draft, problems: &mut Diagnostics) -> Option<Interval> {
         .hint(hint);
     problems.push(because(diagnostic, draft, version, "this version"));
     None
+}
+
+fn lease(draft: &Draft, interval: Option<Interval>, problems: &mut Diagnostics) {
+    let (Some(version), Some(lease), Some(interval)) = (&draft.version, &draft.address_lease, interval)
+    else {
+        return;
+    };
+    let shortest = automatic_lease(version.value, interval);
+    let AddressLease::Seconds(seconds) = lease.value else { return };
+    if seconds < shortest {
+        let shortest = say(Duration::from_secs(u64::from(shortest)));
+        let advert = say(interval.duration());
+        let message = format!("`address_lease` must be \"{shortest}\" or longer with adverts every {advert}");
+        let diagnostic = Diagnostic::error(Code::LeaseTooShort, &lease.place, message)
+            .label("may end before another router has taken over")
+            .hint(format!("leave it out for the shortest that does not, which is \"{shortest}\""));
+        problems.push(match &draft.interval {
+            Some(at) => because(diagnostic, draft, at, "the interval that decides"),
+            None => diagnostic,
+        });
+    }
 }
 
 fn whole_seconds(span: Duration) -> Option<u8> {

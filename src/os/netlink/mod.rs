@@ -9,7 +9,7 @@ mod request;
 mod worker;
 
 pub use monitor::{Drained, Monitor};
-pub use worker::{Outcome, Request, Worker, read_links};
+pub use worker::{Outcome, Removed, Request, Worker, read_addresses, read_links, remove_marked};
 
 use crate::net::{LinkIndex, LinkName, MacAddr, Prefix, Scope};
 
@@ -85,6 +85,21 @@ pub enum AddressChange {
         scope: Scope,
         /// `false`, IPv6: preferred lifetime 0, so the kernel does not pick it as a source.
         preferred: bool,
+        /// Valid lifetime in seconds; `None`: without end.
+        lease: Option<u32>,
+    },
+    /// Give an address another lifetime from now on. The kernel adds it where it is not there.
+    Renew {
+        /// The address and the length of its network part.
+        prefix: Prefix,
+        /// IPv4 label; of one that is there it stays.
+        label: Option<String>,
+        /// IPv4 scope; of one that is there it stays.
+        scope: Scope,
+        /// As in [`AddressChange::Add`].
+        preferred: bool,
+        /// As in [`AddressChange::Add`].
+        lease: Option<u32>,
     },
     /// Remove an address; refused with `EADDRNOTAVAIL` when it is not there.
     Remove {

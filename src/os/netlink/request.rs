@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkMessage,
+    NetlinkPayload,
 };
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope,
@@ -13,7 +14,7 @@ use netlink_packet_route::link::{LinkAttribute, LinkExtentMask, LinkMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::AddressChange;
-use crate::net::{LinkIndex, Prefix};
+use crate::net::{LinkIndex, Prefix, Scope};
 
 /// Appends the request for `change` on `link` to `bytes`; `protocol` marks an added address as ours.
 pub(super) fn address_change(
@@ -24,25 +25,19 @@ pub(super) fn address_change(
     protocol: u8,
 ) {
     match change {
-        AddressChange::Add { prefix, label, scope, preferred } => {
+        AddressChange::Add { prefix, label, scope, preferred, lease } => {
             let mut message = about(link, *prefix);
-            message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(protocol)));
-            if let Some(label) = label {
-                message.attributes.push(AddressAttribute::Label(label.clone()));
-            }
-            if prefix.address().is_ipv6() {
-                // The address moves: whoever held it until now would answer, and so would a peer that still does.
-                message.header.flags |= AddressHeaderFlags::Nodad;
-                message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
-                if !preferred {
-                    let mut lifetimes = CacheInfo::default();
-                    lifetimes.ifa_valid = u32::MAX;
-                    message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
-                }
-            } else {
-                message.header.scope = AddressScope::from(scope.number());
-            }
+            describe(&mut message, protocol, label.as_ref(), *scope);
+            live(&mut message, *prefix, *preferred, *lease);
             let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+            append(bytes, sequence, flags, RouteNetlinkMessage::NewAddress(message));
+        }
+        AddressChange::Renew { prefix, label, scope, preferred, lease } => {
+            let mut message = about(link, *prefix);
+            // All of it again: the kernel takes the protocol and the flags from here, and adds the address if it is gone.
+            describe(&mut message, protocol, label.as_ref(), *scope);
+            live(&mut message, *prefix, *preferred, *lease);
+            let flags = NLM_F_ACK | NLM_F_REPLACE;
             append(bytes, sequence, flags, RouteNetlinkMessage::NewAddress(message));
         }
         AddressChange::Remove { prefix } => {
@@ -81,6 +76,33 @@ fn about(link: LinkIndex, prefix: Prefix) -> AddressMessage {
     message
 }
 
+/// What an address is, but for how long.
+fn describe(message: &mut AddressMessage, protocol: u8, label: Option<&String>, scope: Scope) {
+    message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(protocol)));
+    if let Some(label) = label {
+        message.attributes.push(AddressAttribute::Label(label.clone()));
+    }
+    if message.header.family == AddressFamily::Inet6 {
+        // The address moves: whoever held it until now would answer, and so would a peer that still does.
+        message.header.flags |= AddressHeaderFlags::Nodad;
+        message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+    } else {
+        message.header.scope = AddressScope::from(scope.number());
+    }
+}
+
+/// How long an address lives. Without this attribute it does so without end.
+fn live(message: &mut AddressMessage, prefix: Prefix, preferred: bool, lease: Option<u32>) {
+    let preferred = preferred || prefix.address().is_ipv4();
+    if lease.is_none() && preferred {
+        return;
+    }
+    let mut lifetimes = CacheInfo::default();
+    lifetimes.ifa_valid = lease.unwrap_or(u32::MAX);
+    lifetimes.ifa_preferred = if preferred { lifetimes.ifa_valid } else { 0 };
+    message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
+}
+
 fn append(bytes: &mut Vec<u8>, sequence: u32, flags: u16, message: RouteNetlinkMessage) {
     let mut message = NetlinkMessage::from(message);
     debug_assert!(matches!(message.payload, NetlinkPayload::InnerMessage(_)), "a request has a body");
@@ -96,14 +118,15 @@ fn append(bytes: &mut Vec<u8>, sequence: u32, flags: u16, message: RouteNetlinkM
 
 #[cfg(test)]
 mod tests {
+    use netlink_packet_core::NlasIterator;
+
     use super::*;
-    use crate::net::Scope;
     use crate::os::netlink::decode::{self, messages};
     use crate::os::netlink::{Address, Event};
 
     fn add(prefix: &str, length: u8, preferred: bool) -> AddressChange {
         let prefix = Prefix::new(prefix.parse().unwrap(), length).unwrap();
-        AddressChange::Add { prefix, label: None, scope: Scope::Global, preferred }
+        AddressChange::Add { prefix, label: None, scope: Scope::Global, preferred, lease: Some(6) }
     }
 
     #[test]
@@ -125,6 +148,38 @@ mod tests {
             })
         });
         assert_eq!(read, (10..).zip(expected).collect::<Vec<_>>());
+    }
+
+    /// The attribute `IFA_CACHEINFO` as bytes: preferred and valid lifetime, if there is one.
+    fn lifetimes(change: &AddressChange) -> Option<(u32, u32)> {
+        const IFA_CACHEINFO: u16 = 6;
+        let mut bytes = Vec::new();
+        address_change(&mut bytes, 1, LinkIndex(3), change, 112);
+        let message = messages(&bytes).next().unwrap();
+        let mut attributes = NlasIterator::new(&message.payload[8..]).map(Result::unwrap);
+        let found = attributes.find(|attribute| attribute.kind() == IFA_CACHEINFO)?;
+        let word = |at: usize| u32::from_ne_bytes(*found.value()[at..].first_chunk().unwrap());
+        Some((word(0), word(4)))
+    }
+
+    #[test]
+    fn a_lease_is_both_lifetimes_but_for_an_address_that_is_not_to_be_a_source() {
+        for (address, length, preferred, lease, expected) in [
+            ("192.0.2.7", 24, true, Some(6), Some((6, 6))),
+            ("192.0.2.7", 24, false, Some(6), Some((6, 6))),
+            ("192.0.2.7", 24, true, None, None),
+            ("2001:db8::7", 64, true, Some(2), Some((2, 2))),
+            ("2001:db8::7", 128, false, Some(2), Some((0, 2))),
+            ("2001:db8::7", 128, false, None, Some((0, u32::MAX))),
+            ("2001:db8::7", 64, true, None, None),
+        ] {
+            let prefix = Prefix::new(address.parse().unwrap(), length).unwrap();
+            let (label, scope) = (None, Scope::Global);
+            let add = AddressChange::Add { prefix, label: label.clone(), scope, preferred, lease };
+            assert_eq!(lifetimes(&add), expected, "{add:?}");
+            let renew = AddressChange::Renew { prefix, label, scope, preferred, lease };
+            assert_eq!(lifetimes(&renew), expected, "{renew:?}");
+        }
     }
 
     #[test]

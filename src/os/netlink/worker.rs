@@ -16,13 +16,14 @@ use netlink_packet_core::{NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_DUMP_INTR, NlasIte
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use nix::errno::Errno;
+use nix::libc;
 use nix::sys::socket::sockopt::{RcvBuf, RcvBufForce, ReceiveTimeout};
 use nix::sys::socket::{MsgFlags, recv, setsockopt};
 use nix::sys::time::TimeVal;
 
 use super::decode::{self, Message, messages};
-use super::{AddressChange, Event, Failure, Link, Observed, request};
-use crate::net::LinkIndex;
+use super::{Address, AddressChange, Event, Failure, Link, Observed, request};
+use crate::net::{LinkIndex, Prefix};
 use crate::os::process::Waker;
 use crate::os::queue::Queue;
 use crate::os::{OsError, Trying, clock};
@@ -141,6 +142,56 @@ pub fn read_links() -> Result<Vec<Link>, Failure> {
         }
     }
     Err(Failure { errno: 0, text: "links change faster than they can be read".into() })
+}
+
+/// All links and addresses, for who is not the engine. Waits for the kernel, two seconds at most.
+pub fn read_addresses() -> Result<Observed, Failure> {
+    Kernel { socket: None, sequence: 0, protocol: 0, buffer: vec![0; ROOM] }.dump()
+}
+
+/// What became of an address that [`remove_marked`] was to take away.
+#[derive(Clone, Debug)]
+pub struct Removed {
+    /// The address and the length of its network part.
+    pub prefix: Prefix,
+    /// Where it was: the name of the link.
+    pub interface: String,
+    /// Why it is still there.
+    pub outcome: Result<(), Failure>,
+}
+
+/// Takes away those of the `observed` addresses that carry `protocol`, for who is not the engine. Waits for the kernel, two
+/// seconds at most for every [`BATCH`] of them.
+#[must_use]
+pub fn remove_marked(observed: &Observed, protocol: u8) -> Vec<Removed> {
+    let mut kernel = Kernel { socket: None, sequence: 0, protocol, buffer: vec![0; ROOM] };
+    let mut marked: Vec<_> = observed.addresses.iter().filter(|found| found.protocol == protocol).collect();
+    // With the first of a subnet the kernel may take the others: each is to have its own answer.
+    marked.sort_by_key(|found| !found.secondary);
+    let request = |found: &&Address| {
+        let change = AddressChange::Remove { prefix: found.prefix };
+        Request::Address { id: 0, link: found.link, change }
+    };
+    let mut removed = Vec::with_capacity(marked.len());
+    for batch in marked.chunks(BATCH) {
+        let requests: Vec<Request> = batch.iter().map(request).collect();
+        for (found, (_, outcome)) in batch.iter().zip(kernel.change(&requests)) {
+            let link = observed.links.iter().find(|link| link.index == found.link);
+            let interface = link.map_or_else(|| format!("link {}", found.link), |link| link.name.to_string());
+            let outcome = match outcome {
+                // Gone meanwhile.
+                Some(Err(failure))
+                    if failure.errno == libc::EADDRNOTAVAIL || failure.errno == libc::ENODEV =>
+                {
+                    Ok(())
+                }
+                Some(outcome) => outcome,
+                None => Err(Failure { errno: 0, text: "the kernel did not answer".into() }),
+            };
+            removed.push(Removed { prefix: found.prefix, interface, outcome });
+        }
+    }
+    removed
 }
 
 struct Kernel {
