@@ -2,6 +2,7 @@
 
 mod checks;
 mod groups;
+mod leases;
 mod links;
 
 use std::net::IpAddr;
