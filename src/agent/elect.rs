@@ -297,7 +297,7 @@ impl Agent {
                 }
             }
             Fact::Unrenewed { text, left, again } => {
-                if instance.may_report_address(now) {
+                if instance.may_report_lease(now, again) {
                     out.push(Output::Report(Report::LeaseNotRenewed { subject, address, text, left, again }));
                 }
             }

@@ -76,6 +76,7 @@ pub(crate) struct Instance {
     pub(crate) told_waiting: bool,
     contest_reported: Option<Instant>,
     address_reports: Budget,
+    lease_reports: Budget,
     peer_reports: Budget,
     /// The master and the form of checksum that were last told.
     told_master: Option<IpAddr>,
@@ -144,6 +145,7 @@ impl Instance {
             told_waiting: false,
             contest_reported: None,
             address_reports: Budget::default(),
+            lease_reports: Budget::default(),
             peer_reports: Budget::default(),
             told_master: None,
             told_form: transmit.form(),
@@ -271,6 +273,11 @@ impl Instance {
     /// Whether a report about one of its addresses may be made.
     pub(crate) fn may_report_address(&mut self, now: Instant) -> bool {
         self.address_reports.spend(now)
+    }
+
+    /// The same about a renewal that failed. That the end is near has its own bound: what came before must not hide it.
+    pub(crate) fn may_report_lease(&mut self, now: Instant, near: bool) -> bool {
+        if near { self.lease_reports.spend(now) } else { self.address_reports.spend(now) }
     }
 
     /// It starts anew: whoever is MASTER is news again.

@@ -3,6 +3,7 @@
 mod checks;
 mod groups;
 mod leave;
+mod leases;
 mod links;
 mod resume;
 

@@ -159,6 +159,27 @@ fn the_hosts_own_network_outlives_a_leased_address() {
     });
 }
 
+/// What the manual says of routes: Linux takes the route to the network of an address with a lifetime when that is over,
+/// not when the address goes.
+#[test]
+fn the_route_to_a_network_of_its_own_ends_with_the_lease() {
+    in_namespace(|| {
+        let (mut bench, a) = (Bench::new(), link("va"));
+        let reached = || ip_output("-6 route get 2001:db8:1::99").contains("dev va");
+        let form = Form::plain("2001:db8:1::7", 64);
+        bench.apply(a, form.add(Some(2))).unwrap();
+        assert!(reached());
+        bench.apply(a, AddressChange::Remove { prefix: form.prefix }).unwrap();
+        let start = clock::now();
+        while reached() && clock::now().since(start) < Duration::from_secs(5) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let took = clock::now().since(start);
+        println!("the route went {took:?} after the address, with a lease of 2 s");
+        assert!(took < Duration::from_millis(2600), "{took:?}");
+    });
+}
+
 #[test]
 fn what_is_not_renewed_goes_within_half_a_second_of_its_time() {
     in_namespace(|| {

@@ -90,6 +90,10 @@ impl Entry {
             Err(refusal) => {
                 self.attempts = self.attempts.saturating_add(1);
                 self.retry_at = Some(now.after(RETRY_AFTER));
+                if refusal.errno == EEXIST {
+                    // There already, with whatever lease an earlier request or somebody else gave it.
+                    self.renewal.gone();
+                }
                 if refusal.errno == 0 {
                     self.add_unanswered(now, pending.prefix);
                 }

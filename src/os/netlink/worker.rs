@@ -240,7 +240,7 @@ impl Kernel {
                 pending.push((*id, None));
             }
         }
-        let deadline = clock::now().after(LIMIT);
+        let deadline = clock::now().after(limit(requests));
         if let Err(error) = self.exchange(&bytes, base, &mut pending, deadline) {
             // What was not answered is not known; an answer that comes later must find nobody.
             self.socket = None;
@@ -356,6 +356,18 @@ impl Kernel {
     }
 }
 
+/// How long the kernel's answers to these may take. That a renewal got none must be known while there is time for
+/// another: within a quarter of the lease.
+fn limit(requests: &[Request]) -> Duration {
+    let lease = |request: &Request| match request {
+        Request::Address { change: AddressChange::Renew { lease, .. }, .. } => *lease,
+        Request::Address { change: AddressChange::Add { .. } | AddressChange::Remove { .. }, .. }
+        | Request::Dump => None,
+    };
+    let shortest = requests.iter().filter_map(lease).min();
+    shortest.map_or(LIMIT, |seconds| LIMIT.min(Duration::from_secs(u64::from(seconds)) / 4))
+}
+
 fn open() -> Result<Socket, OsError> {
     let mut socket = Socket::new(NETLINK_ROUTE).trying("opening a netlink socket")?;
     if setsockopt(&socket, RcvBufForce, &RECEIVE_BUFFER).is_err() {
@@ -414,6 +426,22 @@ mod tests {
         payload.extend([0; 12]);
         payload.extend(tail);
         verdict(&Message { kind: NLMSG_ERROR, flags, sequence: 1, payload: &payload })
+    }
+
+    #[test]
+    fn a_renewal_without_an_answer_is_known_in_time_for_another() {
+        let (prefix, label, scope) = (Prefix::host([192, 0, 2, 7].into()), None, crate::net::Scope::Global);
+        let request = |change| Request::Address { id: 1, link: LinkIndex(2), change };
+        let renew =
+            |lease| AddressChange::Renew { prefix, label: label.clone(), scope, preferred: true, lease };
+        let remove = request(AddressChange::Remove { prefix });
+        for (leases, expected) in
+            [(vec![], 2000), (vec![None], 2000), (vec![Some(60)], 2000), (vec![Some(6), Some(2)], 500)]
+        {
+            let requests: Vec<Request> =
+                leases.iter().map(|lease| request(renew(*lease))).chain([remove.clone()]).collect();
+            assert_eq!(limit(&requests), Duration::from_millis(expected), "{leases:?}");
+        }
     }
 
     #[test]

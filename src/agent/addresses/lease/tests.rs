@@ -158,6 +158,20 @@ fn another_lease_is_told_to_the_kernel_at_once() {
     assert_eq!(renewal(&mut out).1, None);
 }
 
+/// Such as an add without an answer that was done after all: its lease counts from then, not from the add that found it.
+#[test]
+fn what_an_add_finds_there_already_is_renewed_at_once() {
+    let (mut addresses, mut out) = (Addresses::default(), Vec::new());
+    addresses.want(at(0), key(1), wanted(1, SIX), None, &mut out);
+    let [(request, Change::Add { .. })] = asked(&mut out)[..] else { panic!("no add") };
+    addresses.applied(at(0), request, Err(refusal(super::super::EEXIST)), &mut out);
+    assert_eq!(facts(&mut addresses), [Fact::Stale]);
+    addresses.observe(at(1), key(1), Some(&there(1, ADDRESS_PROTOCOL)), &mut out);
+    assert_eq!(addresses.deadline(), Some(at(1)));
+    addresses.run(at(1), &mut out);
+    assert_eq!(renewal(&mut out).1, Some(6));
+}
+
 #[test]
 fn somebody_elses_address_is_never_leased() {
     let (mut addresses, mut out) = (Addresses::default(), Vec::new());
@@ -251,6 +265,9 @@ fn a_renewal_that_brings_an_address_back_ends_as_one_that_was_put_back() {
             let [(add, Change::Add { .. })] = asked(&mut out)[..] else { panic!("not asked for") };
             addresses.observe(at(PERIOD), key(1), Some(&there(1, ADDRESS_PROTOCOL)), &mut out);
             addresses.applied(at(PERIOD), add, Err(refusal(super::super::EEXIST)), &mut out);
+            // Which of the two the kernel did is not known.
+            let (request, _) = renewal(&mut out);
+            addresses.applied(at(PERIOD), request, Ok(()), &mut out);
         }
         assert_eq!(facts(&mut addresses)[0], Fact::Held);
         assert!(addresses.is_present(key(1)));
