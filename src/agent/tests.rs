@@ -2,8 +2,8 @@
 
 mod checks;
 mod groups;
-mod leave;
 mod leases;
+mod leave;
 mod links;
 mod resume;
 
