@@ -18,7 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How much longer than the agent's own limit the successor is waited for.
 const MARGIN: Duration = Duration::from_secs(5);
 
-/// Hand over instances and keep them from competing, also after a restart, until `failover undrain`
+/// Hand over instances and keep them from competing until they are undrained
 #[derive(Debug, Args)]
 pub(super) struct DrainArgs {
     #[command(flatten)]

@@ -161,7 +161,7 @@ pub struct Removed {
 }
 
 /// Takes away those of the `observed` addresses that carry `protocol`, for who is not the engine. Waits for the kernel, two
-/// seconds at most for every [`BATCH`] of them.
+/// seconds at most for every batch of them.
 #[must_use]
 pub fn remove_marked(observed: &Observed, protocol: u8) -> Vec<Removed> {
     let mut kernel = Kernel { socket: None, sequence: 0, protocol, buffer: vec![0; ROOM] };
