@@ -190,7 +190,7 @@ impl Agent {
             Input::Judged(fact) => self.judged(now, &fact, out),
             Input::Drain(drain) => self.drain(now, drain, out),
             Input::Undrain(names) => self.undrain(now, &names, out),
-            Input::Remembered(remembered) => self.memory = Memory::new(remembered),
+            Input::Remembered(remembered) => self.memory = Memory::new(now, remembered),
             Input::StandAside(aside) => self.stand_aside(now, aside, out),
             Input::Timeout => self.timeout(now, out),
             Input::Stop => self.stop(now, out),

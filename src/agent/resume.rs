@@ -28,8 +28,13 @@ pub(super) struct Memory {
 }
 
 impl Memory {
-    pub(super) fn new(remembered: Remembered) -> Self {
-        Memory { at: remembered.at, held: remembered.held, leftovers: false }
+    /// One that claims to be of a later time is none: it would never be too old.
+    pub(super) fn new(now: Instant, remembered: Remembered) -> Self {
+        let Remembered { at, held } = remembered;
+        if at > now {
+            return Memory::default();
+        }
+        Memory { at, held, leftovers: false }
     }
 
     /// Whether anything is still to be decided: until then, no address that was left behind is taken away.

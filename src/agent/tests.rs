@@ -57,6 +57,18 @@ fn instance(priority: u8) -> InstanceConfig {
     }
 }
 
+/// Two virtual routers, `db` and `web`, in one group.
+fn two_together() -> Config {
+    let mut other = instance(100);
+    other.vrid = Vrid::new(52).unwrap();
+    other.addresses[0].prefix = Prefix::new(ip("10.0.0.101"), 24).unwrap();
+    let mut both = config(instance(100));
+    both.instances.insert("db".to_owned(), other);
+    let members = vec!["db".to_owned(), "web".to_owned()];
+    both.groups.insert("g".to_owned(), GroupConfig { members, hooks: None });
+    both
+}
+
 fn config(instance: InstanceConfig) -> Config {
     Config { instances: [("web".to_owned(), instance)].into(), ..Config::default() }
 }
@@ -84,13 +96,17 @@ struct Host {
 }
 
 impl Host {
+    /// One that knows nothing yet.
+    fn bare() -> Self {
+        Host { agent: Agent::new("lb1".to_owned()), held: Vec::new(), refuse: false, log: Vec::new() }
+    }
+
     fn start(config: Config) -> Self {
         Host::start_with(config, vec![address("10.0.0.1", 0)])
     }
 
     fn start_with(config: Config, addresses: Vec<LinkAddress>) -> Self {
-        let mut host =
-            Host { agent: Agent::new("lb1".to_owned()), held: Vec::new(), refuse: false, log: Vec::new() };
+        let mut host = Host::bare();
         host.give(at(0), Input::Configure(config));
         assert_eq!(host.take(|output| matches!(output, Output::Dump)).len(), 1);
         let observed = Observed { links: vec![eth0()], addresses };

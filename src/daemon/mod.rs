@@ -7,9 +7,10 @@
 //! | main (the engine) | adverts, timer, link and address events, the agent | its own descriptors, nothing else | `SCHED_FIFO` 50 |
 //! | kernel | address changes, dumps | the kernel | `SCHED_FIFO` 49 |
 //! | log | journal or standard error | whoever reads them | ordinary |
-//! | status, control, and one per question | answers `failover status`, `plan`, `reload`; reads configurations | files, the engine, whoever asks | ordinary |
+//! | status, control, and one per question | answers `failover status`, `plan`, `reload`, `drain`, `undrain`; reads configurations | files, the engine, whoever asks | ordinary |
 //! | services | checks; commands and units of states | descriptors, an asynchronous runtime | ordinary |
 //! | reload | reads the configuration after SIGHUP | files, the engine | ordinary |
+//! | drains | writes which instances are drained, when that changes | the disk | ordinary |
 //!
 //! Between them are bounded queues; the engine never waits for one.
 //!

@@ -135,8 +135,7 @@ fn a_drain_is_refused_where_nobody_was_ever_heard() {
 
 #[test]
 fn what_was_drained_before_the_start_is_so_from_the_start_and_after_a_reload() {
-    let mut host =
-        Host { agent: Agent::new("lb1".to_owned()), held: Vec::new(), refuse: false, log: Vec::new() };
+    let mut host = Host::bare();
     host.give(at(0), drain(true));
     assert_eq!(host.log, [], "nothing new is to be remembered");
     host.give(at(0), Input::Configure(config(instance(255))));
@@ -156,14 +155,7 @@ fn what_was_drained_before_the_start_is_so_from_the_start_and_after_a_reload() {
 
 #[test]
 fn a_group_is_drained_as_one() {
-    let mut other = instance(100);
-    other.vrid = Vrid::new(52).unwrap();
-    other.addresses[0].prefix = Prefix::new(ip("10.0.0.101"), 24).unwrap();
-    let mut both = config(instance(100));
-    both.instances.insert("db".to_owned(), other);
-    let members = vec!["db".to_owned(), "web".to_owned()];
-    both.groups.insert("g".to_owned(), GroupConfig { members, hooks: None });
-    let mut host = Host::start(both);
+    let mut host = Host::start(two_together());
     host.run_until(at(5000));
     assert_eq!(host.held.len(), 2);
     assert_eq!(host.agent.with_their_groups(&["web".to_owned()]), Ok(names(&["db", "web"])));

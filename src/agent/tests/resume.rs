@@ -23,10 +23,18 @@ fn web() -> Held {
     told(&mut host).flatten().expect("it is MASTER")
 }
 
+/// An agent that is back at `at(10_500)` and was told of `web`, with the address that was left.
+fn remembering() -> Host {
+    let mut host = Host::bare();
+    host.held = vec![ip("10.0.0.100")];
+    let held = [("web".to_owned(), web())].into();
+    host.give(at(10_500), Input::Remembered(Remembered { at: at(10_000), held }));
+    host
+}
+
 /// An agent that starts at `now`, remembers `held` of `at(10_000)`, and finds these addresses.
 fn restarted(now: Instant, held: Held, addresses: Vec<LinkAddress>) -> Host {
-    let mut host =
-        Host { agent: Agent::new("lb1".to_owned()), held: Vec::new(), refuse: false, log: Vec::new() };
+    let mut host = Host::bare();
     host.held = addresses.iter().filter(|a| a.protocol != 0).map(|a| a.prefix.address()).collect();
     let held = [(held.name.clone(), held)].into();
     host.give(now, Input::Remembered(Remembered { at: at(10_000), held }));
@@ -91,6 +99,7 @@ fn in_doubt_it_starts_as_backup_and_the_addresses_go() {
     let cases = [
         ("too late", at(11_875), web(), found()),
         ("without its address", at(11_000), web(), vec![address("10.0.0.1", 0)]),
+        ("a record of a time to come", at(9_999), web(), found()),
         ("another virtual router", at(11_000), other(|held| held.virtual_router_id = 52), found()),
         ("another version", at(11_000), other(|held| held.version = 2), found()),
         ("another interface", at(11_000), other(|held| held.interface = "eth1".into()), found()),
@@ -106,13 +115,7 @@ fn in_doubt_it_starts_as_backup_and_the_addresses_go() {
 
 #[test]
 fn a_drained_instance_does_not_go_on() {
-    let mut host =
-        Host { agent: Agent::new("lb1".to_owned()), held: Vec::new(), refuse: false, log: Vec::new() };
-    host.held = vec![ip("10.0.0.100")];
-    host.give(
-        at(10_500),
-        Input::Remembered(Remembered { at: at(10_000), held: [("web".into(), web())].into() }),
-    );
+    let mut host = remembering();
     let drain = message::Drain { names: ["web".to_owned()].into(), insist: true };
     host.give(at(10_500), Input::Drain(drain));
     host.give(at(10_500), Input::Configure(config(instance(100))));
@@ -122,13 +125,7 @@ fn a_drained_instance_does_not_go_on() {
 
 #[test]
 fn one_that_cannot_take_part_yet_keeps_its_address_until_it_is_too_late() {
-    let mut host =
-        Host { agent: Agent::new("lb1".to_owned()), held: Vec::new(), refuse: false, log: Vec::new() };
-    host.held = vec![ip("10.0.0.100")];
-    host.give(
-        at(10_500),
-        Input::Remembered(Remembered { at: at(10_000), held: [("web".into(), web())].into() }),
-    );
+    let mut host = remembering();
     host.give(at(10_500), Input::Configure(config(instance(100))));
     // Its socket is not open yet: nobody answers.
     let mut out = Vec::new();
@@ -145,17 +142,9 @@ fn one_that_cannot_take_part_yet_keeps_its_address_until_it_is_too_late() {
 
 #[test]
 fn a_group_goes_on_whole_or_not_at_all() {
-    let mut other = instance(100);
-    other.vrid = Vrid::new(52).unwrap();
-    other.addresses[0].prefix = Prefix::new(ip("10.0.0.101"), 24).unwrap();
-    let mut both = config(instance(100));
-    both.instances.insert("db".to_owned(), other);
-    let members = vec!["db".to_owned(), "web".to_owned()];
-    both.groups.insert("g".to_owned(), GroupConfig { members, hooks: None });
     let db = Held { name: "db".into(), virtual_router_id: 52, ..web() };
     for whole in [true, false] {
-        let mut host =
-            Host { agent: Agent::new("lb1".to_owned()), held: Vec::new(), refuse: false, log: Vec::new() };
+        let mut host = Host::bare();
         let mut found = found();
         found.push(address("10.0.0.101", addresses::ADDRESS_PROTOCOL));
         host.held = vec![ip("10.0.0.100"), ip("10.0.0.101")];
@@ -164,7 +153,7 @@ fn a_group_goes_on_whole_or_not_at_all() {
             held.insert("db".to_owned(), db.clone());
         }
         host.give(at(10_500), Input::Remembered(Remembered { at: at(10_000), held }));
-        host.give(at(10_500), Input::Configure(both.clone()));
+        host.give(at(10_500), Input::Configure(two_together()));
         host.give(at(10_500), Input::Observed(Observed { links: vec![eth0()], addresses: found }));
         let states: Vec<VrState> = host.agent.snapshot(at(0)).instances.iter().map(|i| i.state).collect();
         let (state, count) = if whole { (VrState::Master, 2) } else { (VrState::Backup, 0) };
@@ -174,13 +163,7 @@ fn a_group_goes_on_whole_or_not_at_all() {
 
 #[test]
 fn one_that_is_unfit_lets_go_at_once() {
-    let mut host =
-        Host { agent: Agent::new("lb1".to_owned()), held: Vec::new(), refuse: false, log: Vec::new() };
-    host.held = vec![ip("10.0.0.100")];
-    host.give(
-        at(10_500),
-        Input::Remembered(Remembered { at: at(10_000), held: [("web".into(), web())].into() }),
-    );
+    let mut host = remembering();
     host.give(at(10_500), Input::Configure(config(instance(100))));
     let down = Link { carrier: false, ..eth0() };
     host.give(at(10_500), Input::Observed(Observed { links: vec![down], addresses: found() }));

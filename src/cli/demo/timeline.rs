@@ -131,7 +131,10 @@ pub(super) fn summary(measured: &Measured) -> String {
         (
             "graceful hand-over",
             measured.handover,
-            format!("{}: beta's skew, after alpha has resigned", milliseconds(beta.skew)),
+            format!(
+                "none: alpha holds on until beta has taken over, {} (its skew) later",
+                milliseconds(beta.skew)
+            ),
         ),
     ];
     let mut text = format!(
@@ -186,8 +189,9 @@ mod tests {
     fn the_summary_sets_the_measured_beside_the_promised() {
         let outage = |ms, lost| Outage { longest: Duration::from_millis(ms), lost, asked: 1000 };
         let text =
-            summary(&Measured { crash: outage(312, 311), comeback: outage(1, 0), handover: outage(62, 60) });
+            summary(&Measured { crash: outage(312, 311), comeback: outage(1, 0), handover: outage(7, 0) });
         assert!(text.contains("312.0 ms    311 of 1000  260.9 ms to 360.9 ms: beta"), "{text}");
-        assert!(text.contains("62.0 ms     60 of 1000  60.9 ms: beta's skew"), "{text}");
+        assert!(text.contains("7.0 ms      0 of 1000  none: alpha holds on"), "{text}");
+        assert!(text.contains("60.9 ms (its skew) later"), "{text}");
     }
 }

@@ -57,13 +57,24 @@ fn configuration(status: &ConfigurationStatus, paint: Paint) -> String {
 fn row(instance: &InstanceStatus) -> [String; 7] {
     [
         instance.name.clone(),
-        instance.state.word().to_owned(),
+        state(instance),
         span(instance.since_seconds),
         priority(instance),
         format!("{}/{}", present(instance), wanted(instance)),
         master(instance),
         why(instance),
     ]
+}
+
+/// The state, and that somebody wants it so: that is not to be overlooked.
+fn state(instance: &InstanceStatus) -> String {
+    let word = instance.state.word();
+    match (instance.drained, instance.handing_over) {
+        (true, true) => format!("{word}, DRAINED, hands over"),
+        (true, false) => format!("{word}, DRAINED"),
+        (false, true) => format!("{word}, hands over"),
+        (false, false) => word.to_owned(),
+    }
 }
 
 /// The reason of its state, and what it waits for where it does.
@@ -87,7 +98,7 @@ pub(super) fn details(instance: &InstanceStatus, paint: Paint) -> String {
         "state",
         &format!(
             "{} for {}: {}",
-            paint.state(instance.state, instance.state.word()),
+            paint.state(instance.state, &state(instance)),
             span(instance.since_seconds),
             instance.reason
         ),
@@ -287,6 +298,10 @@ mail-relay  BACKUP  1 min 15 s  100       0/0        192.0.2.3 (150)  no advert 
 web         MASTER  1 min 15 s  100       1/1        this host        no advert for 3.6 s
 ";
         assert_eq!(overview(&snapshot, Paint::new(false)), expected);
+        let mut drained = snapshot.clone();
+        drained.instances[0].drained = true;
+        let told = overview(&drained, Paint::new(false));
+        assert!(told.contains("mail-relay  BACKUP, DRAINED  1 min 15 s"), "{told}");
         let colored = overview(&snapshot, Paint::new(true));
         assert!(colored.contains("\x1b[1;32mMASTER\x1b[0m"), "{colored}");
     }

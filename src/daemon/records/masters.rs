@@ -20,15 +20,15 @@ const BEAT: u64 = 128;
 const FIRST: u64 = 256;
 /// Bytes for each instance: JSON, filled up with zeros.
 const PLACE: usize = 512;
+/// The same, as places are counted in.
+const EACH: u64 = 512;
 /// Longest record that is read: as many instances as a configuration can have, and some more.
-const LONGEST: u64 = FIRST + 512 * 8192;
+const LONGEST: u64 = FIRST + EACH * 8192;
 
 /// Our own record.
 pub(super) struct Masters {
     file: File,
     path: PathBuf,
-    /// Places in use.
-    held: usize,
 }
 
 impl Masters {
@@ -41,13 +41,13 @@ impl Masters {
         file.write_all_at(heading()?.as_bytes(), 0)?;
         file.write_all_at(&0_u64.to_le_bytes(), BEAT)?;
         fs::rename(&new, &path)?;
-        Ok(Masters { file, path, held: 0 })
+        Ok(Masters { file, path })
     }
 
     /// The instance of this number is MASTER as described, or not any more.
     pub(super) fn holds(&mut self, number: usize, held: Option<&Held>) -> io::Result<()> {
         let at =
-            u64::try_from(number).ok().and_then(|number| number.checked_mul(512)).unwrap_or(u64::MAX >> 1);
+            u64::try_from(number).ok().and_then(|number| number.checked_mul(EACH)).unwrap_or(u64::MAX >> 1);
         let mut place = [0; PLACE];
         if let Some(held) = held {
             let text = serde_json::to_vec(held)?;
@@ -55,18 +55,12 @@ impl Masters {
             if let Some(room) = place.get_mut(..text.len()) {
                 room.copy_from_slice(&text);
             }
-            self.held += 1;
-        } else {
-            self.held = self.held.saturating_sub(1);
         }
         self.file.write_all_at(&place, FIRST + at)
     }
 
     /// Adverts went out just now.
     pub(super) fn beat(&mut self, now: Instant) -> io::Result<()> {
-        if self.held == 0 {
-            return Ok(());
-        }
         self.file.write_all_at(&now.as_nanos().to_le_bytes(), BEAT)
     }
 
