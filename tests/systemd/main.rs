@@ -11,6 +11,7 @@ mod lab;
 
 mod examples;
 mod inside;
+mod journal;
 mod probe;
 mod release;
 mod service;
