@@ -11,6 +11,7 @@ mod lab;
 
 mod examples;
 mod inside;
+mod packaged;
 mod probe;
 mod release;
 mod units;
