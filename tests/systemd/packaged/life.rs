@@ -14,10 +14,9 @@ const CONFIG: &str = "[instance.web]\ninterface = \"eth0\"\nvirtual_router_id = 
 /// Every file that has our name, but for what the test itself put there and what systemd remembers of a unit until the
 /// host goes.
 fn files(machine: &Machine) -> BTreeSet<String> {
-    let found = machine.sh(
-        "find /etc /usr /var /run /home /srv -xdev -iname '*failover*' -not -path '/run/systemd/*' \
-         -not -path '/var/log/*' 2>/dev/null || true",
-    );
+    let found = machine
+        .sh("find /etc /usr /var /run /home /srv -xdev -iname '*failover*' -not -path '/run/systemd/*' \
+         -not -path '/var/log/*' 2>/dev/null || true");
     found.lines().map(str::to_owned).collect()
 }
 
@@ -74,10 +73,8 @@ fn upgraded(machine: &Machine, upgrade: impl FnOnce()) {
 /// Killed without anybody to start it again: its address stays, for want of a lease.
 fn leave_an_address(machine: &Machine) {
     machine.sh("mkdir -p /run/systemd/system/failover.service.d");
-    machine.write(
-        "/run/systemd/system/failover.service.d/left.conf",
-        "[Service]\nRestart=no\nExecStopPost=\n",
-    );
+    machine
+        .write("/run/systemd/system/failover.service.d/left.conf", "[Service]\nRestart=no\nExecStopPost=\n");
     machine.sh("systemctl daemon-reload; systemctl kill --signal=KILL failover");
     wait("it is dead", super::LIMIT, || (machine.pid() == 0).then_some(()));
     assert!(machine.holds());
@@ -125,6 +122,7 @@ fn installed_upgraded_removed() {
     assert_eq!(machine.sh("systemctl show --property=LoadState --value failover.service"), "not-found");
 
     // Debian's rpm knows nothing of what dpkg has installed.
+    machine.sh("systemctl reset-failed failover.service");
     machine.install(text(&this.rpm), "/opt/this.rpm");
     machine.install(text(&later.rpm), "/opt/later.rpm");
     machine.sh("rpm --install --nodeps /opt/this.rpm");

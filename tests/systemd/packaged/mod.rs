@@ -48,10 +48,14 @@ impl Packages {
         let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages").join(name);
         let _ = fs::remove_dir_all(&output);
         fs::create_dir_all(&output).expect("a directory for the packages");
+        // Of the tests' own toolchain, also where they run as another user than they were built by.
+        let toolchain = Path::new(env!("CARGO")).parent().expect("a directory");
+        let path = format!("{}:{}", text(toolchain), std::env::var("PATH").unwrap_or_default());
         let built = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/build-packages"))
             .args(["--quick", "--binary", env!("CARGO_BIN_EXE_failover"), "--output"])
             .arg(&output)
             .args(options)
+            .env("PATH", path)
             .output()
             .expect("systemd/build-packages");
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
@@ -120,7 +124,8 @@ impl Administered for Machine {
 
     fn apt_install(&self, deb: &Path, options: &str) {
         self.install(text(deb), "/opt/failover.deb");
-        let said = self.sh(&format!("DEBIAN_FRONTEND=noninteractive apt-get install -y {options} /opt/failover.deb"));
+        let said = self
+            .sh(&format!("DEBIAN_FRONTEND=noninteractive apt-get install -y {options} /opt/failover.deb"));
         println!("{said}");
     }
 
