@@ -13,6 +13,7 @@ mod leases;
 mod links;
 mod processes;
 mod reload;
+mod resume;
 mod wire;
 
 use lab::Lab;

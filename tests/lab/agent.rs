@@ -13,7 +13,9 @@ impl Host {
     /// Starts `failover run` with this configuration.
     pub(crate) fn failover(&self, config: &str) -> Process {
         let file = self.write("failover.toml", config);
-        self.start("failover", &[FAILOVER, "run", "--config", &file, "--runtime-dir", &self.path("run")])
+        let (runtime, state) = (self.path("run"), self.path("state"));
+        let places = ["--config", &file, "--runtime-dir", &runtime, "--state-dir", &state];
+        self.start("failover", &[&[FAILOVER, "run"], &places[..]].concat())
     }
 
     /// What `failover status --json` says; `None` when it finds no agent.

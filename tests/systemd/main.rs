@@ -14,5 +14,6 @@ mod inside;
 mod packaged;
 mod probe;
 mod release;
+mod service;
 mod units;
 mod watches;
