@@ -89,7 +89,7 @@ trait Administered {
     fn try_sh(&self, line: &str) -> (Option<i32>, String);
     /// Writes a file.
     fn write(&self, path: &str, text: &str);
-    /// Makes the host one on which packages start services, as a host does that is not a build container.
+    /// Makes it a host on which packages start services and install manuals, which a container's image may forbid.
     fn is_a_usual_host(&self);
     /// Puts the package there and has `apt-get` install it.
     fn apt_install(&self, deb: &Path, options: &str);
@@ -120,6 +120,8 @@ impl Administered for Machine {
 
     fn is_a_usual_host(&self) {
         self.sh("rm -f /usr/sbin/policy-rc.d /etc/dpkg/dpkg.cfg.d/*");
+        // Nobody reads manuals there, and its disk is memory.
+        self.sh("rm -f /var/lib/man-db/auto-update; echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/test");
         // Until the agent says that it is ready.
         self.sh("mkdir -p /etc/systemd/system/failover.service.d");
         self.write(
