@@ -19,7 +19,7 @@
 //! | `announcer` | gratuitous ARP and neighbour advertisements, paced |
 //! | `sockets` | which sockets are open with which filter |
 //! | `timers` | who is due next |
-//! | [`report`], [`snapshot`] | what people are told |
+//! | [`report`], [`snapshot`], `summary` | what people are told |
 
 pub mod addresses;
 mod announcer;
@@ -37,6 +37,7 @@ pub mod report;
 mod resume;
 pub mod snapshot;
 mod sockets;
+mod summary;
 mod timers;
 mod transmit;
 pub mod trouble;

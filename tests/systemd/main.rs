@@ -11,6 +11,7 @@ mod lab;
 
 mod examples;
 mod inside;
+mod notify;
 mod probe;
 mod release;
 mod service;
