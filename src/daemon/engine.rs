@@ -21,9 +21,9 @@ use super::{LEAVE_LIMIT, RunError, convert};
 use crate::agent::Agent;
 use crate::agent::message::{Datagram, Drain, Input, Output, RequestId, SocketId};
 use crate::agent::outlook::Outlook;
-use crate::agent::report::Severity;
 use crate::agent::snapshot::Snapshot;
 use crate::config::Config;
+use crate::observe::notice::Notice;
 use crate::os::clock;
 use crate::os::netlink::{Monitor, Outcome};
 use crate::os::poll::{Poll, Token};
@@ -317,8 +317,7 @@ impl Engine {
                     self.dumped = true;
                 }
                 Outcome::Dumped(Err(failure)) => {
-                    let text = format!("cannot read links and addresses: {}; trying again", failure.text);
-                    self.node.effects.log.note(Severity::Warning, text);
+                    self.node.effects.log.tell(Notice::DumpFailed { why: failure.text });
                     self.dump_again_at = Some(clock::now().after(DUMP_AGAIN));
                 }
             }
