@@ -13,9 +13,9 @@ use sd_notify::NotifyState;
 use super::Desk;
 use super::vigil::{Proof, Vigil};
 use super::voice::{Said, Voice};
-use crate::agent::report::Severity;
 use crate::daemon::log::Log;
 use crate::daemon::pulse::Pulse;
+use crate::observe::notice::Notice;
 use crate::os::clock;
 use crate::os::process::Waker;
 use crate::time::Instant;
@@ -85,19 +85,11 @@ impl Keeper {
         let proof = self.vigil.look(self.pulse.read());
         if proof != self.proof {
             self.proof = proof;
-            let (severity, text) = match proof {
-                Proof::Alive => (Severity::Notice, "the engine is on time again"),
-                Proof::Stands => (
-                    Severity::Error,
-                    "the engine stands still: the watchdog is not fed, and systemd will start the agent anew",
-                ),
-                Proof::Late => (
-                    Severity::Error,
-                    "the engine's timers are late: the watchdog is not fed; if that lasts, systemd will start the agent \
-                     anew",
-                ),
-            };
-            self.log.note(severity, text.to_owned());
+            self.log.tell(match proof {
+                Proof::Alive => Notice::EngineOnTime,
+                Proof::Stands => Notice::EngineStands,
+                Proof::Late => Notice::EngineLate,
+            });
         }
         proof == Proof::Alive
     }
@@ -106,8 +98,7 @@ impl Keeper {
         if let Err(error) = sent
             && !std::mem::replace(&mut self.complained, true)
         {
-            let text = format!("systemd cannot be told how the agent is: {error}");
-            self.log.note(Severity::Warning, text);
+            self.log.tell(Notice::NotifyFailed { why: error.to_string() });
         }
     }
 }
