@@ -20,7 +20,7 @@
 //! | `announcer` | gratuitous ARP and neighbour advertisements, paced |
 //! | `sockets` | which sockets are open with which filter |
 //! | `timers` | who is due next |
-//! | [`report`], [`snapshot`] | what people are told |
+//! | [`report`], [`snapshot`], `summary` | what people are told |
 
 pub mod addresses;
 mod announcer;
@@ -39,6 +39,7 @@ mod resume;
 mod routes;
 pub mod snapshot;
 mod sockets;
+mod summary;
 mod timers;
 mod transmit;
 pub mod trouble;

@@ -97,6 +97,24 @@ pub enum Notice {
         /// How many.
         summary: String,
     },
+    /// The engine takes no turns: the watchdog is not fed.
+    EngineStands,
+    /// The engine's timers are late: the watchdog is not fed.
+    EngineLate,
+    /// The engine turns again, and is on time.
+    EngineOnTime,
+    /// systemd is not told how the agent is.
+    NotifyFailed {
+        /// Why.
+        why: String,
+    },
+    /// A shutdown or sleep of this host comes unannounced.
+    NotHeardAhead {
+        /// Why.
+        why: String,
+    },
+    /// It is announced again.
+    HeardAhead,
     /// Lines of the log were lost.
     LinesDropped {
         /// How many.
@@ -113,7 +131,9 @@ impl Notice {
             | Notice::DrainsUnwritten { .. }
             | Notice::NoServices { .. }
             | Notice::ReloadFailed { .. }
-            | Notice::ConfigurationRefused { .. } => Severity::Error,
+            | Notice::ConfigurationRefused { .. }
+            | Notice::EngineStands
+            | Notice::EngineLate => Severity::Error,
             Notice::StillDrained { .. }
             | Notice::DrainedUnknown { .. }
             | Notice::NoRecord { .. }
@@ -125,7 +145,10 @@ impl Notice {
             | Notice::AnnouncementsRefused { .. }
             | Notice::Unanswered { .. }
             | Notice::ConfigurationWarns { .. }
+            | Notice::NotifyFailed { .. }
             | Notice::LinesDropped { .. } => Severity::Warning,
+            Notice::EngineOnTime => Severity::Notice,
+            Notice::NotHeardAhead { .. } | Notice::HeardAhead => Severity::Info,
             Notice::NoRealTime { .. } => Severity::Debug,
         }
     }
@@ -169,6 +192,25 @@ impl Notice {
                 )
             }
             Notice::ConfigurationWarns { summary } => format!("{summary}; `failover validate` shows all"),
+            Notice::EngineStands => {
+                "the engine stands still: the watchdog is not fed, and systemd will start the agent \
+                                     anew unless it goes on soon"
+                    .to_owned()
+            }
+            Notice::EngineLate => {
+                "the engine's timers are late: the watchdog is not fed, and systemd will start the agent \
+                                   anew unless they are on time soon"
+                    .to_owned()
+            }
+            Notice::EngineOnTime => "the engine is on time again".to_owned(),
+            Notice::NotifyFailed { why } => format!("systemd cannot be told how the agent is: {why}"),
+            Notice::NotHeardAhead { why } => format!(
+                "when this host shuts down or sleeps, the agent does not hear of it ahead: {why}; it hands over when it is \
+                 stopped"
+            ),
+            Notice::HeardAhead => {
+                "the agent hears ahead when this host shuts down or sleeps, and hands over first".to_owned()
+            }
             Notice::LinesDropped { count } => {
                 format!("{count} log lines were dropped: the log could not keep up")
             }
@@ -196,6 +238,12 @@ impl Notice {
             Notice::ReloadFailed { .. } => "4ec5a719aa1c4a8080406961c85e2a41",
             Notice::ConfigurationRefused { .. } => "7089304500a94df9820223bb3296ea9d",
             Notice::ConfigurationWarns { .. } => "6515faec3d2041be904a12648090ac50",
+            Notice::EngineStands => "b170e7e5d8c64661b6e192e89ca192d3",
+            Notice::EngineLate => "9a7da0b95b5e4b5287cb4338c1f5ebf3",
+            Notice::EngineOnTime => "004669f6142849c0a43a63e692b2240d",
+            Notice::NotifyFailed { .. } => "023420d25e234c7ba34bc29b16ca26b3",
+            Notice::NotHeardAhead { .. } => "5cc8ca0f49bb459296dd2e8220030283",
+            Notice::HeardAhead => "a3d50dc02af54584914908e708a25d18",
             Notice::LinesDropped { .. } => "c680ab063f5a4290800b0b4049d5ff4e",
         }
     }
@@ -218,11 +266,17 @@ impl Notice {
             | Notice::DumpFailed { why }
             | Notice::ReceiveFailed { why, .. }
             | Notice::Unanswered { why }
+            | Notice::NotifyFailed { why }
+            | Notice::NotHeardAhead { why }
             | Notice::ReloadFailed { why } => fields.push(("FAILOVER_REASON", why.clone())),
             Notice::MayStillRun { .. }
             | Notice::AnnouncementsRefused { .. }
             | Notice::ConfigurationRefused { .. }
             | Notice::ConfigurationWarns { .. }
+            | Notice::EngineStands
+            | Notice::EngineLate
+            | Notice::EngineOnTime
+            | Notice::HeardAhead
             | Notice::LinesDropped { .. } => {}
         }
         fields

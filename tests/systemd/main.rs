@@ -13,6 +13,7 @@ mod examples;
 mod inside;
 mod journal;
 mod packaged;
+mod notify;
 mod probe;
 mod release;
 mod service;

@@ -6,6 +6,7 @@ use super::*;
 use crate::agent::outlook::Outlook;
 use crate::agent::snapshot::{AgentCounters, Snapshot};
 use crate::daemon::records::Drains;
+use crate::daemon::supervisor::Supervisor;
 
 /// A directory that is removed at the end.
 struct Directory(PathBuf);
@@ -69,7 +70,7 @@ fn served(directory: &Directory) -> (Claim, Arc<Queue<Query>>, thread::JoinHandl
         "lb1".into(),
         Arc::clone(&queries),
         waker.clone(),
-        (log.clone(), drains),
+        (log.clone(), drains, Supervisor::default()),
     );
     let services = Services::new(waker.clone(), log.clone());
     let asked = Asked { queries: Arc::clone(&queries), waker, services };
