@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::announcer::Key;
 use super::instance::{Instance, Place};
@@ -68,9 +69,23 @@ impl Agent {
         if !self.addresses.is_known(key) {
             self.counters.leftovers_removed += 1;
             let interface = self.link_words(address.link);
-            out.push(Output::Report(Report::LeftoverRemoved { address: address.prefix, interface }));
+            let (instances, address) = (self.having(address.prefix), address.prefix);
+            out.push(Output::Report(Report::LeftoverRemoved { instances, address, interface }));
         }
         self.addresses.observe(now, key, Some(address), out);
+    }
+
+    /// The instances that have this address.
+    pub(super) fn having(&self, address: Prefix) -> Vec<Arc<str>> {
+        let running = self.instances.iter().filter(|instance| !instance.retired);
+        let have = running.filter(|instance| instance.config.all_addresses().any(|a| a.prefix == address));
+        have.map(|instance| instance.subject.name.clone()).collect()
+    }
+
+    /// The instances whose adverts come and go by this socket.
+    pub(super) fn listening_on(&self, socket: SocketId) -> Vec<Arc<str>> {
+        let numbers = self.by_wire.iter().filter(|((id, _), _)| *id == socket).map(|(_, number)| *number);
+        numbers.filter_map(|n| Some(self.instances.get(n)?.subject.name.clone())).collect()
     }
 
     /// A link in words: its name, or its number when it has none any more.
@@ -195,6 +210,7 @@ impl Agent {
     ) {
         if let Err(refusal) = &outcome {
             let report = Report::SocketRefused {
+                instances: self.listening_on(socket),
                 interface: self.link_words(socket.link),
                 family: socket.family,
                 text: refusal.text.clone(),
