@@ -8,6 +8,7 @@ mod caller;
 mod escape;
 mod keeper;
 mod link;
+pub mod logind;
 mod signals;
 mod unit;
 

@@ -349,6 +349,9 @@ impl Engine {
     }
 
     fn take_verdicts(&mut self) {
+        if let Some(aside) = self.sources.board.take_aside() {
+            self.node.feed(Input::StandAside(aside));
+        }
         for fact in self.sources.board.take().into_values() {
             self.node.feed(Input::Judged(fact));
         }

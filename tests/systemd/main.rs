@@ -9,6 +9,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod aside;
 mod examples;
 mod inside;
 mod journal;

@@ -1,7 +1,7 @@
 //! The units, users and rules that are shipped, on a host with a real systemd and polkit.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -11,7 +11,9 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use crate::lab::addresses::dump;
+use crate::lab::agent::FAILOVER;
 use crate::lab::machine::Machine;
+use crate::lab::process::Process;
 use crate::lab::space::Space;
 use crate::lab::wait;
 
@@ -22,8 +24,8 @@ const LIMIT: Duration = Duration::from_secs(30);
 const NEWER: [&str; 2] = ["'RestartSteps'", "'RestartMaxDelaySec'"];
 
 /// The units in a directory, with a program that exists.
-fn units() -> tempdir::Folder {
-    let folder = tempdir::Folder::new();
+fn units() -> Folder {
+    let folder = Folder::new("units");
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd");
     let service = fs::read_to_string(from.join("failover.service")).expect("the unit");
     fs::write(folder.0.join("failover.service"), service.replace("/usr/bin/failover", "/bin/true"))
@@ -33,24 +35,20 @@ fn units() -> tempdir::Folder {
     folder
 }
 
-mod tempdir {
-    use std::path::PathBuf;
+/// A directory that goes with the value.
+struct Folder(PathBuf);
 
-    /// A directory that goes with the value.
-    pub(super) struct Folder(pub(super) PathBuf);
-
-    impl Folder {
-        pub(super) fn new() -> Self {
-            let path = std::env::temp_dir().join(format!("failover-units-{}", std::process::id()));
-            std::fs::create_dir_all(&path).expect("a directory");
-            Folder(path)
-        }
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("failover-{name}-{}", std::process::id()));
+        fs::create_dir_all(&path).expect("a directory");
+        Folder(path)
     }
+}
 
-    impl Drop for Folder {
-        fn drop(&mut self) {
-            let _ = std::fs::remove_dir_all(&self.0);
-        }
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -80,24 +78,22 @@ fn systemd_finds_no_fault_with_the_units_and_the_sandbox_is_tight() {
 const CONFIG: &str = "[instance.web]\ninterface = \"eth0\"\nvirtual_router_id = 51\naddresses = [\"192.0.2.50/24\"]\n\
     advert_interval = \"1s\"\n[instance.db]\ninterface = \"eth9\"\nvirtual_router_id = 52\naddresses = [\"192.0.2.51/24\"]\n";
 
-/// A host with the service as a package puts it there.
+/// A host with the service as a package puts it there, and a neighbour.
 struct Rig {
     machine: Machine,
+    neighbour: Space,
 }
 
 impl Rig {
     fn new() -> Self {
-        let space = Space::new();
-        for line in [
-            "ip link set lo up",
-            "ip link add eth0 type veth peer name eth1",
-            "ip link set eth0 up",
-            "ip link set eth1 up",
-            "ip addr add 192.0.2.1/24 dev eth0",
-        ] {
-            space.sh(line);
+        let (space, neighbour) = (Space::new(), Space::new());
+        space.sh("ip link set lo up");
+        space.sh(&format!("ip link add eth0 type veth peer name eth0 netns {}", neighbour.path()));
+        for (space, number) in [(&space, 1), (&neighbour, 2)] {
+            space.sh("ip link set eth0 up");
+            space.sh(&format!("ip addr add 192.0.2.{number}/24 dev eth0"));
         }
-        let rig = Rig { machine: Machine::boot_in(space) };
+        let rig = Rig { machine: Machine::boot_in(space), neighbour };
         let from = |name: &str| format!("{}/systemd/{name}", env!("CARGO_MANIFEST_DIR"));
         rig.machine.install(env!("CARGO_BIN_EXE_failover"), "/usr/bin/failover");
         rig.sh("mkdir -p /etc/polkit-1/rules.d /usr/lib/sysusers.d /run/systemd/system/failover.service.d");
@@ -144,7 +140,7 @@ impl Rig {
     }
 
     fn holds(&self) -> bool {
-        dump(&self.machine.space).iter().any(|held| held.protocol == 112)
+        holds(&self.machine.space)
     }
 
     /// The agent's process, as this machine numbers it.
@@ -178,6 +174,11 @@ impl Rig {
         assert_ne!(self.show("MainPID"), before);
         self.status("db FAULT, web MASTER");
     }
+}
+
+/// Whether an agent has an address there.
+fn holds(space: &Space) -> bool {
+    dump(space).iter().any(|held| held.protocol == 112)
 }
 
 #[test]
@@ -235,7 +236,13 @@ fn the_service_is_watched_reloaded_and_killed_without_surprises() {
     rig.comes_back(&pid, 3);
     assert!(rig.journal().contains("the engine stands still"), "{}", rig.journal());
 
-    // An invalid configuration at the start is told, and not tried again.
+    starts(&rig);
+    rig.write("/etc/failover.toml", CONFIG);
+    shutting_down(&rig);
+}
+
+/// Starts that are out of the ordinary.
+fn starts(rig: &Rig) {
     rig.sh("systemctl stop failover.service");
     assert!(!rig.holds(), "left after the stop");
 
@@ -246,7 +253,35 @@ fn the_service_is_watched_reloaded_and_killed_without_surprises() {
     let scheduling = rig.sh(&format!("chrt -p {}", rig.show("MainPID")));
     assert!(scheduling.contains("SCHED_FIFO"), "{scheduling}{}", rig.journal());
     rig.sh("systemctl stop failover.service");
+    // An invalid configuration is told, and not tried again.
     rig.write("/etc/failover.toml", "[instance.web]\n");
     assert!(!rig.output("systemctl start failover.service").status.success());
     assert_eq!((rig.show("ExecMainStatus"), rig.show("NRestarts")), ("78".to_owned(), "0".to_owned()));
+}
+
+/// The host shuts down: the addresses are handed over before anything is stopped.
+fn shutting_down(rig: &Rig) {
+    // A service that is in no hurry to stop, and for which the agent would have to wait.
+    let slow = "[Unit]\nAfter=failover.service\n[Service]\nExecStart=sleep infinity\nExecStop=sleep 3\n";
+    rig.write("/run/systemd/system/slow.service", slow);
+    rig.sh("systemctl daemon-reload && systemctl start systemd-logind.service failover.service slow.service");
+    rig.status("db FAULT, web MASTER");
+    let locks = wait("its locks", LIMIT, || {
+        let list = rig.sh("systemd-inhibit --list --no-legend --no-pager");
+        (list.matches("failover").count() >= 2).then_some(list)
+    });
+    assert!(locks.contains("shutdown") && locks.contains("sleep"), "{locks}");
+    let folder = Folder::new("neighbour");
+    let file = folder.0.join("failover.toml");
+    fs::write(&file, CONFIG.replace("virtual_router_id = 51", "virtual_router_id = 51\npriority = 90"))
+        .expect("a file");
+    let (file, run) = (file.to_str().expect("UTF-8"), folder.0.join("run"));
+    let argv = [FAILOVER, "run", "--config", file, "--runtime-dir", run.to_str().expect("UTF-8")];
+    let neighbour = Process::start(&rig.neighbour, "neighbour", &argv, &folder.0);
+    wait("it hears the master", LIMIT, || neighbour.log().contains("BACKUP state").then_some(()));
+    let agent = rig.agent();
+    rig.sh("systemctl poweroff --no-block");
+    wait("the neighbour serves", LIMIT, || holds(&rig.neighbour).then_some(()));
+    assert!(kill(agent, None::<Signal>).is_ok(), "the agent was stopped before it was taken over from");
+    wait("the host goes", LIMIT, || kill(agent, None::<Signal>).is_err().then_some(()));
 }
