@@ -263,7 +263,10 @@ impl Agent {
                 if instance.missing == 0 {
                     instance.next_hold_off = super::instance::HOLD_OFF_FIRST;
                 }
-                self.announcer.plan(now, key, instance.config.garp, true);
+                // Of one that has resigned, its successor's announcements are to be the last.
+                if !instance.router.is_leaving() {
+                    self.announcer.plan(now, key, instance.config.garp, true);
+                }
             }
             Fact::HeldByOther => {
                 if !instance.config.priority.is_owner() {

@@ -242,6 +242,10 @@ impl Instance {
                     Some(to) => format!("{leaves}; {to} has taken over"),
                     None => format!("{leaves}; nobody has taken over"),
                 };
+                if to.is_none() {
+                    // Who was heard before that is no master now.
+                    self.forget_peers();
+                }
                 (state, reason)
             }
             Cause::NotTaken => (

@@ -375,7 +375,7 @@ impl Agent {
         self.entered(number, previous, true, out);
     }
 
-    fn readiness_of(&self, instance: &Instance) -> Result<Place, NotReady> {
+    pub(super) fn readiness_of(&self, instance: &Instance) -> Result<Place, NotReady> {
         let held_off = instance.hold_off.as_ref().map(|(_, reason)| reason);
         let place = self.readiness(&instance.config, held_off, &self.virtual_addresses)?;
         match self.unfit(&instance.config) {

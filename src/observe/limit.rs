@@ -1,7 +1,7 @@
 //! Bounds on what is told again and again: the first of a kind at once, then one now and then, with how many there were.
 //!
 //! Counts everything and silences nothing: what is held back is told when its time is over, as the newest of its kind. Pure:
-//! no clock, no thread. Beyond [`KEYS`] kinds at once more are told without a bound; the queue behind has one.
+//! no clock, no thread. Beyond `KEYS` kinds at once more are told without a bound; the queue behind has one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ mod lab;
 mod examples;
 mod inside;
 mod journal;
+mod packaged;
 mod probe;
 mod release;
 mod service;
