@@ -239,6 +239,7 @@ impl Agent {
             instances: numbers.map(|instance| self.status_of(now, instance)).collect(),
             groups: self.groups.iter().map(|group| group.status(now, &self.instances)).collect(),
             checks: Vec::new(),
+            drained: self.drained.iter().cloned().collect(),
             counters: self.counters.clone(),
         }
     }

@@ -31,6 +31,7 @@ fn snapshot() -> Snapshot {
         instances: Vec::new(),
         groups: Vec::new(),
         checks: Vec::new(),
+        drained: Vec::new(),
         counters: AgentCounters::default(),
     }
 }
