@@ -20,6 +20,7 @@ use super::records::Drains;
 use crate::agent::outlook::Outlook;
 use crate::agent::report::Severity;
 use crate::agent::snapshot::{ConfigurationStatus, ReloadStatus};
+use crate::bus::Changes;
 use crate::config::{self, Config, Diagnostics, Loaded, Purpose};
 use crate::os::clock;
 use crate::os::process::Waker;
@@ -93,6 +94,7 @@ pub(super) struct Reloader {
     waker: Waker,
     pub(super) log: Log,
     pub(super) drains: Drains,
+    changes: Arc<Changes>,
     status: Mutex<ConfigurationStatus>,
     /// Whether the running configuration has any instance.
     any: AtomicBool,
@@ -109,7 +111,7 @@ impl Reloader {
         router_id: String,
         queries: Arc<Queue<Query>>,
         waker: Waker,
-        (log, drains): (Log, Drains),
+        (log, drains, changes): (Log, Drains, Arc<Changes>),
     ) -> Self {
         let status = ConfigurationStatus {
             file: path.display().to_string(),
@@ -119,7 +121,7 @@ impl Reloader {
         };
         let any = AtomicBool::new(!loaded.config.instances.is_empty());
         let (status, busy, free) = (Mutex::new(status), Mutex::new(false), Condvar::new());
-        Reloader { path, router_id, queries, waker, log, drains, status, any, busy, free }
+        Reloader { path, router_id, queries, waker, log, drains, changes, status, any, busy, free }
     }
 
     /// Starts the thread that reloads when the engine passes on a SIGHUP.
@@ -154,6 +156,7 @@ impl Reloader {
             self.log.note(Severity::Error, format!("reload failed: {why}"));
         }
         lock(&self.status).last_reload = Some(ReloadStatus { at: now(), applied, text });
+        self.changes.mark();
         answer
     }
 

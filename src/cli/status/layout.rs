@@ -1,5 +1,6 @@
 //! How answers are laid out for people: colour, columns, spans of time. Pure text.
 
+use crate::agent::outlook::Marks;
 use crate::agent::snapshot::VrState;
 
 /// Colour, or none.
@@ -39,6 +40,20 @@ impl Paint {
 
     fn wrap(self, text: &str, code: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+impl Marks for Paint {
+    fn name(&self, text: &str) -> String {
+        self.heading(text)
+    }
+
+    fn state(&self, state: VrState) -> String {
+        Paint::state(*self, state, state.word())
+    }
+
+    fn bad(&self, text: &str) -> String {
+        Paint::bad(*self, text)
     }
 }
 
