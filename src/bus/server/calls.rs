@@ -167,8 +167,7 @@ fn get<'t>(tree: &'t Tree, path: &str, call: &Message) -> Result<Variant<'t>, Fa
     let value = value.ok_or_else(|| {
         Fault::new("UnknownProperty", format!("{path} has no property {name} of the interface {interface:?}"))
     })?;
-    // What is asked for as a variant goes as one.
-    Ok(Variant::Variant(Box::new(value.variant())))
+    Ok(value.variant())
 }
 
 fn get_all<'t>(tree: &'t Tree, path: &str, call: &Message) -> Result<BTreeMap<&'t str, Variant<'t>>, Fault> {
