@@ -13,6 +13,7 @@
 mod check;
 mod flood;
 mod instances;
+mod leave;
 mod load;
 mod many;
 mod monitor;
@@ -25,6 +26,7 @@ mod server;
 mod service;
 mod sheet;
 mod space;
+mod start;
 mod steady;
 mod takeover;
 mod wire;
@@ -47,7 +49,7 @@ struct Context {
 type Work = fn(&Context, Program, &mut Sheet);
 
 /// Name, what it is, rounds unless asked for otherwise, the work of one program in one round.
-const ROWS: [(&str, &str, u32, Work); 13] = [
+const ROWS: [(&str, &str, u32, Work); 17] = [
     ("takeover", "one address, the MASTER's host dies", 3, takeover::one_address),
     (
         "addresses",
@@ -65,6 +67,10 @@ const ROWS: [(&str, &str, u32, Work); 13] = [
     ("service", "the service on the MASTER's host is stopped", 1, service::stopped),
     ("weight", "a check of weight -20 fails on the MASTER's host", 1, service::weight),
     ("checks", "200 TCP checks at 1 s: CPU", 1, many::tcp),
+    ("planned", "the MASTER's program is told to end", 1, leave::planned),
+    ("killed", "the MASTER's program is killed, its host lives on", 1, leave::killed),
+    ("restarted", "the MASTER's program is killed and started again after 100 ms", 1, leave::restarted),
+    ("start", "200 instances: from the start until it says that it is ready", 1, start::ready),
     ("http-checks", "1000 HTTP checks at 1 s beside an advert every 10 ms", 1, many::http),
 ];
 

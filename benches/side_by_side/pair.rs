@@ -68,11 +68,24 @@ impl Pair {
 
     /// SIGKILL to all processes of the program on a host, and its cables pulled.
     pub(crate) fn crash(&mut self, host: usize) {
+        self.kill(host);
+        self.network.plug(host, false);
+    }
+
+    /// SIGKILL to all processes of the program on a host that lives on.
+    pub(crate) fn kill(&mut self, host: usize) {
         self.running(host);
         if let Some(running) = self.runs[host].take() {
             running.crash();
         }
-        self.network.plug(host, false);
+    }
+
+    /// Tells the program on a host to end, and waits until it has.
+    pub(crate) fn stop(&mut self, host: usize) {
+        self.running(host);
+        if let Some(running) = self.runs[host].take() {
+            running.terminate();
+        }
     }
 
     /// Gives the program on a host another configuration and SIGHUP; when that was.
@@ -115,7 +128,8 @@ impl Pair {
         None
     }
 
-    fn launch(&mut self, host: usize) {
+    /// Starts the program on a host.
+    pub(crate) fn launch(&mut self, host: usize) {
         let (instances, checks) = (&self.instances, &self.checks[host]);
         self.runs[host] = Some(self.program.start(&self.network, host, instances, checks, &self.binary));
     }

@@ -5,13 +5,16 @@ use std::fmt::{self, Write};
 use std::fs::{self, File};
 use std::net::Ipv4Addr;
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::check::{self, Check};
 use super::network::{Network, name};
+
+/// How long it may take to end, at most.
+const END: Duration = Duration::from_secs(20);
 
 /// A program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +76,30 @@ impl Program {
         checks: &[Check],
         binary: &str,
     ) -> Running {
+        self.start_with(network, host, instances, checks, &[], binary)
+    }
+
+    /// The same without checks; it says to the socket at `path` that it is ready.
+    pub(crate) fn start_notifying(
+        self,
+        network: &Network,
+        host: usize,
+        instances: &[Instance],
+        binary: &str,
+        path: &str,
+    ) -> Running {
+        self.start_with(network, host, instances, &[], &["env", &format!("NOTIFY_SOCKET={path}")], binary)
+    }
+
+    fn start_with(
+        self,
+        network: &Network,
+        host: usize,
+        instances: &[Instance],
+        checks: &[Check],
+        before: &[&str],
+        binary: &str,
+    ) -> Running {
         let own = name(host);
         let log = network.path(&format!("{own}.log"));
         let out = File::create(&log).expect("a log file");
@@ -108,7 +135,7 @@ impl Program {
                 network.write(own, &self.configuration(host, instances, checks))
             }
         };
-        let mut command = network.hosts[host].command(&argv);
+        let mut command = network.hosts[host].command(&[before, &argv].concat());
         let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
         Running { child: child.unwrap_or_else(|error| panic!("{argv:?}: {error}")), log }
     }
@@ -185,6 +212,16 @@ impl Running {
     /// SIGKILL to all its processes.
     pub(crate) fn crash(mut self) {
         self.destroy();
+    }
+
+    /// SIGTERM, and waits until it has ended.
+    pub(crate) fn terminate(mut self) {
+        kill(pid(self.child.id()), Signal::SIGTERM).expect("it runs");
+        let end = Instant::now() + END;
+        while self.runs() {
+            assert!(Instant::now() < end, "it still runs {END:?} after SIGTERM:\n{}", self.log_tail());
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Whether it has not ended by itself.

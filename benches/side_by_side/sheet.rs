@@ -40,7 +40,7 @@ const fn worst(key: &'static str, text: &'static str, unit: &'static str, goal: 
     Metric { key, text, unit, goal, combine: Combine::Worst }
 }
 
-const METRICS: [Metric; 54] = [
+const METRICS: [Metric; 64] = [
     median(
         "takeover 1s",
         "last advert of the dead MASTER → first of the new, less master-down, 1 s",
@@ -179,6 +179,26 @@ const METRICS: [Metric; 54] = [
         Goal::AtMost(700.0),
     ),
     worst("weight lost", "… requests of a client, 1000 a second, without an answer", "", Goal::AtMost(0.0)),
+    median(
+        "planned lost",
+        "planned hand-over at 1 s: requests of a client, 1000 a second, lost",
+        "",
+        Goal::AtMost(0.0),
+    ),
+    median("planned outage", "… longest time without an answer", "ms", Goal::None),
+    worst(
+        "killed lost",
+        "killed for good at 1 s: requests of a client, 1000 a second, lost",
+        "",
+        Goal::AtMost(0.0),
+    ),
+    median("killed outage", "… longest time without an answer", "ms", Goal::None),
+    worst("killed left", "… addresses on that host 10 s later", "", Goal::AtMost(0.0)),
+    median("killed gone", "… its address is gone after", "ms", Goal::AtMost(6500.0)),
+    worst("restarted lost", "killed and started again at 1 s: requests lost", "", Goal::AtMost(0.0)),
+    median("restarted outage", "… longest time without an answer", "ms", Goal::None),
+    worst("restarted moved", "… the other host took over, or the address was away", "", Goal::AtMost(0.0)),
+    median("ready", "200 instances: start → ready", "ms", Goal::AtMost(100.0)),
     median("checks cpu", "200 TCP checks at 1 s: CPU per check", "µs", Goal::Times(0.3)),
     median("http calm pace", "inter-advert error at 10 ms, no checks: 99 of 100 within", "ms", Goal::None),
     median("http pace", "… beside 1000 HTTP checks at 1 s", "ms", Goal::None),

@@ -11,10 +11,10 @@ use super::control::{Asked, Claim};
 use super::log::Log;
 use super::reload::{Answer, Reloader};
 use crate::agent::outlook::Plain;
-use crate::agent::report::Severity;
 use crate::agent::snapshot::Snapshot;
-use crate::bus::server::{self, Action, Agent, Done, Refusal};
+use crate::bus::server::{self, Action, Agent, Done, Refusal, Word};
 use crate::bus::{Changes, system_bus};
+use crate::observe::notice::Notice;
 
 /// Stack of the threads: configurations are read on them.
 const STACK: usize = 1 << 20;
@@ -40,7 +40,7 @@ pub(super) fn start(knows: Knows, changes: &Arc<Changes>, claim: &Claim) -> io::
             .build();
         match runtime {
             Ok(runtime) => runtime.block_on(server::run(agent, changes, peers, &system_bus())),
-            Err(error) => agent.note(Severity::Error, format!("nobody can ask by D-Bus: {error}")),
+            Err(error) => agent.tell(Word::Unserved { why: format!("nobody can ask: {error}") }),
         }
     })?;
     Ok(())
@@ -78,7 +78,13 @@ impl Agent for Knows {
         }
     }
 
-    fn note(&self, severity: Severity, text: String) {
-        self.log.note(severity, text);
+    fn tell(&self, word: Word) {
+        self.log.tell(match word {
+            Word::Away { why } => Notice::BusAway { why },
+            Word::Joined { again } => Notice::BusJoined { again },
+            Word::Lost { why } => Notice::BusLost { why },
+            Word::NameTaken => Notice::BusNameTaken,
+            Word::Unserved { why } => Notice::BusUnserved { why },
+        });
     }
 }

@@ -28,8 +28,8 @@ use super::engine::Query;
 use super::log::Log;
 use super::reload::{Answer, Reloader};
 use super::services::Services;
-use crate::agent::report::Severity;
 use crate::agent::snapshot::Snapshot;
+use crate::observe::notice::Notice;
 use crate::os::clock;
 use crate::os::process::Waker;
 use crate::os::queue::Queue;
@@ -251,7 +251,7 @@ fn accept(
             Ok((stream, _)) => stream,
             Err(error) => {
                 if !failing {
-                    log.note(Severity::Warning, format!("a question cannot be answered: {error}"));
+                    log.tell(Notice::Unanswered { why: error.to_string() });
                 }
                 failing = true;
                 thread::sleep(PAUSE);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::engine::Query;
 use super::reload::{Answer, Reloader, Ticket};
-use crate::agent::report::Severity;
+use crate::observe::notice::Notice;
 
 /// How long remembering may take.
 const WRITTEN_LIMIT: Duration = Duration::from_secs(5);
@@ -44,8 +44,9 @@ impl Reloader {
     /// Waits until it is remembered; what is to be said if it is not.
     fn remembered(&self) -> Option<String> {
         let why = self.drains.written(WRITTEN_LIMIT).err()?;
-        let note = format!("this will not outlive the agent: {why}");
-        self.log.note(Severity::Error, note.clone());
+        let notice = Notice::DrainsUnwritten { why };
+        let note = notice.message();
+        self.log.tell(notice);
         Some(note)
     }
 }

@@ -12,9 +12,9 @@ use super::log::Log;
 use super::records::Records;
 use super::services::Services;
 use crate::agent::message::{Input, Listen, Output, Refusal, RequestId, SocketId};
-use crate::agent::report::Severity;
 use crate::bus::Changes;
 use crate::net::{Family, LinkIndex};
+use crate::observe::notice::Notice;
 use crate::os::OsError;
 use crate::os::clock;
 use crate::os::frame::FrameSender;
@@ -192,8 +192,8 @@ impl Effects {
             Err(error) => {
                 self.receive_errors += 1;
                 if self.receive_errors.is_power_of_two() {
-                    let text = format!("{error} ({} times so far)", self.receive_errors);
-                    self.log.note(Severity::Warning, text);
+                    let (why, count) = (error.to_string(), self.receive_errors);
+                    self.log.tell(Notice::ReceiveFailed { why, count });
                 }
                 0
             }
@@ -277,8 +277,7 @@ impl Effects {
             self.frame_errors += refused;
             // At the first, and whenever they have doubled.
             if before.checked_ilog2() != self.frame_errors.checked_ilog2() {
-                let text = format!("announcements refused by the kernel: {} so far", self.frame_errors);
-                self.log.note(Severity::Warning, text);
+                self.log.tell(Notice::AnnouncementsRefused { count: self.frame_errors });
             }
         }
     }

@@ -20,9 +20,9 @@ use super::{RunError, convert};
 use crate::agent::Agent;
 use crate::agent::message::{Datagram, Drain, Input, Output, RequestId, SocketId};
 use crate::agent::outlook::Outlook;
-use crate::agent::report::Severity;
 use crate::agent::snapshot::Snapshot;
 use crate::config::Config;
+use crate::observe::notice::Notice;
 use crate::os::clock;
 use crate::os::netlink::{Monitor, Outcome};
 use crate::os::poll::{Poll, Token};
@@ -282,8 +282,7 @@ impl Engine {
                 }
                 Outcome::Dumped(Ok(observed)) => self.node.feed(Input::Observed(convert::observed(observed))),
                 Outcome::Dumped(Err(failure)) => {
-                    let text = format!("cannot read links and addresses: {}; trying again", failure.text);
-                    self.node.effects.log.note(Severity::Warning, text);
+                    self.node.effects.log.tell(Notice::DumpFailed { why: failure.text });
                     self.dump_again_at = Some(clock::now().after(DUMP_AGAIN));
                 }
             }

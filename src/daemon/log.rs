@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::agent::report::{Report, Severity};
+use crate::agent::report::Report;
+use crate::observe::notice::Notice;
 use crate::observe::{Entry, Record, Sink};
 use crate::os::clock;
 use crate::os::queue::Queue;
@@ -57,8 +58,8 @@ impl Log {
     }
 
     /// Logs something about the process itself.
-    pub(super) fn note(&self, severity: Severity, text: String) {
-        self.push(Entry::Process { severity, text });
+    pub(super) fn tell(&self, notice: Notice) {
+        self.push(Entry::Process(notice));
     }
 
     /// Waits until everything is written, at most `limit`.
@@ -70,8 +71,7 @@ impl Log {
         let at = clock::wall();
         let dropped = self.0.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
-            let text = format!("{dropped} log lines were dropped: the log could not keep up");
-            let entry = Entry::Process { severity: Severity::Warning, text };
+            let entry = Entry::Process(Notice::LinesDropped { count: dropped });
             if self.0.queue.push(Record { at, entry }).is_err() {
                 self.0.dropped.fetch_add(dropped, Ordering::Relaxed);
             }
@@ -90,15 +90,15 @@ mod tests {
     fn a_log_that_nobody_reads_drops_and_then_says_how_many() {
         let log = Log::new();
         for number in 0..LIMIT + 10 {
-            log.note(Severity::Info, number.to_string());
+            log.tell(Notice::MayStillRun { unit: number.to_string() });
         }
         let mut taken = Vec::new();
         log.0.queue.take(&mut taken);
         assert_eq!(taken.len(), LIMIT);
-        log.note(Severity::Info, "after".into());
+        log.tell(Notice::ReloadFailed { why: "after".into() });
         taken.clear();
         log.0.queue.take(&mut taken);
         let texts: Vec<String> = taken.iter().map(|record| record.entry.message()).collect();
-        assert_eq!(texts, ["10 log lines were dropped: the log could not keep up", "after"]);
+        assert_eq!(texts, ["10 log lines were dropped: the log could not keep up", "reload failed: after"]);
     }
 }

@@ -45,9 +45,9 @@ use services::Services;
 use crate::agent::Agent;
 use crate::agent::addresses::ADDRESS_PROTOCOL;
 use crate::agent::message::{Drain, Input};
-use crate::agent::report::Severity;
 use crate::bus::Changes;
 use crate::config::{Config, Loaded};
+use crate::observe::notice::Notice;
 use crate::os::OsError;
 use crate::os::netlink::{Monitor, Worker};
 use crate::os::poll::{Poll, Watch};
@@ -188,16 +188,12 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
 /// Which instances were drained before this process, whether they are configured or not.
 fn drained(options: &RunOptions, config: &Config, log: &log::Log) -> BTreeSet<String> {
     let names = records::read_drains(&options.state_dir).unwrap_or_else(|why| {
-        log.note(Severity::Error, why);
+        log.tell(Notice::DrainsUnreadable { why });
         BTreeSet::new()
     });
     for name in &names {
-        let text = if config.instances.contains_key(name) {
-            format!("({name}) still drained: does not compete until `failover undrain {name}`")
-        } else {
-            format!("`{name}` is drained and not configured: `failover undrain {name}` forgets it")
-        };
-        log.note(Severity::Warning, text);
+        let (known, instance) = (config.instances.contains_key(name), name.clone());
+        log.tell(if known { Notice::StillDrained { instance } } else { Notice::DrainedUnknown { instance } });
     }
     names
 }
@@ -208,8 +204,7 @@ fn alone(log: &log::Log) -> Result<Option<socket2::Socket>, RunError> {
         Alone::Yes(socket) => Ok(Some(socket)),
         Alone::No { process } => Err(RunError::NotAlone(process)),
         Alone::Unknown(why) => {
-            let text = format!("cannot tell whether another agent runs in this network namespace: {why}");
-            log.note(Severity::Warning, text);
+            log.tell(Notice::AloneUnknown { why });
             Ok(None)
         }
     }
@@ -228,7 +223,7 @@ fn check_privileges() -> Result<(), RunError> {
 /// Real-time priority keeps the timers exact on a busy host; without it the agent works too.
 fn ask_for_priority(priority: i32, log: &log::Log) {
     if let Err(error) = process::real_time(priority) {
-        log.note(Severity::Debug, format!("no real-time priority for a thread: {error}"));
+        log.tell(Notice::NoRealTime { why: error.to_string() });
     }
 }
 

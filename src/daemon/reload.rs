@@ -18,10 +18,10 @@ use super::engine::Query;
 use super::log::Log;
 use super::records::Drains;
 use crate::agent::outlook::Outlook;
-use crate::agent::report::Severity;
 use crate::agent::snapshot::{ConfigurationStatus, ReloadStatus};
 use crate::bus::Changes;
 use crate::config::{self, Config, Diagnostics, Loaded, Purpose};
+use crate::observe::notice::Notice;
 use crate::os::clock;
 use crate::os::process::Waker;
 use crate::os::queue::Queue;
@@ -153,7 +153,7 @@ impl Reloader {
             Answer::Drained { .. } | Answer::Undrained { .. } => (false, String::new()),
         };
         if let Answer::Failed { why } = &answer {
-            self.log.note(Severity::Error, format!("reload failed: {why}"));
+            self.log.tell(Notice::ReloadFailed { why: why.clone() });
         }
         lock(&self.status).last_reload = Some(ReloadStatus { at: now(), applied, text });
         self.changes.mark();
@@ -164,13 +164,13 @@ impl Reloader {
         let loaded = match config::load(&self.path, Purpose::Run) {
             Ok(loaded) => loaded,
             Err(diagnostics) => {
-                self.log.note(Severity::Error, refusal(&diagnostics));
+                self.log.tell(refusal(&diagnostics));
                 return Answer::Invalid { diagnostics: diagnostics.render(color) };
             }
         };
         if loaded.warnings.warnings() > 0 {
             let summary = loaded.warnings.summary().unwrap_or_default();
-            self.log.note(Severity::Warning, format!("{summary}; `failover validate` shows all"));
+            self.log.tell(Notice::ConfigurationWarns { summary });
         }
         let any = !loaded.config.instances.is_empty();
         if !any && self.any.load(Ordering::Relaxed) {
@@ -270,10 +270,9 @@ impl Drop for Turn<'_> {
 }
 
 /// What the log says of a configuration that is not taken.
-fn refusal(diagnostics: &Diagnostics) -> String {
+fn refusal(diagnostics: &Diagnostics) -> Notice {
     let summary = diagnostics.summary().unwrap_or_default();
-    let first = diagnostics.first_line().map(|line| format!("; first {line}")).unwrap_or_default();
-    format!("configuration refused, the one before goes on: {summary}{first}; `failover validate` shows all")
+    Notice::ConfigurationRefused { summary, first: diagnostics.first_line() }
 }
 
 /// The time of day (RFC 3339, UTC, whole seconds).

@@ -4,9 +4,12 @@
 //! there is nobody to tell.
 
 mod journal;
+pub mod notice;
 mod stderr;
 
 use std::time::SystemTime;
+
+use notice::Notice;
 
 use crate::agent::report::{Report, Severity};
 
@@ -25,12 +28,7 @@ pub enum Entry {
     /// A fact that the agent reports.
     Agent(Report),
     /// A fact about the process around it.
-    Process {
-        /// How much a person should care.
-        severity: Severity,
-        /// In words.
-        text: String,
-    },
+    Process(Notice),
 }
 
 impl Entry {
@@ -39,7 +37,7 @@ impl Entry {
     pub fn severity(&self) -> Severity {
         match self {
             Entry::Agent(report) => report.severity(),
-            Entry::Process { severity, .. } => *severity,
+            Entry::Process(notice) => notice.severity(),
         }
     }
 
@@ -48,7 +46,7 @@ impl Entry {
     pub fn message(&self) -> String {
         match self {
             Entry::Agent(report) => report.message(),
-            Entry::Process { text, .. } => text.clone(),
+            Entry::Process(notice) => notice.message(),
         }
     }
 
@@ -57,7 +55,7 @@ impl Entry {
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         match self {
             Entry::Agent(report) => report.fields(),
-            Entry::Process { .. } => Vec::new(),
+            Entry::Process(notice) => notice.fields(),
         }
     }
 }

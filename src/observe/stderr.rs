@@ -50,17 +50,21 @@ fn line(record: &Record, color: bool) -> Option<String> {
 mod tests {
     use super::*;
     use crate::observe::Entry;
+    use crate::observe::notice::Notice;
     use std::time::{Duration, SystemTime};
 
     #[test]
     fn lines_have_time_severity_and_text() {
         let mut record = Record {
             at: SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_354_801_123_456),
-            entry: Entry::Process { severity: Severity::Warning, text: "look at this".into() },
+            entry: Entry::Process(Notice::MayStillRun { unit: "look at this".into() }),
         };
-        assert_eq!(line(&record, false).unwrap(), "2026-11-22T13:40:01.123456Z warning look at this\n");
+        assert_eq!(
+            line(&record, false).unwrap(),
+            "2026-11-22T13:40:01.123456Z warning may still run: look at this\n"
+        );
         assert!(line(&record, true).unwrap().contains("\x1b[1;33mwarning\x1b[0m"));
-        record.entry = Entry::Process { severity: Severity::Debug, text: "hm".into() };
+        record.entry = Entry::Process(Notice::NoRealTime { why: "hm".into() });
         assert_eq!(line(&record, false), None);
     }
 }

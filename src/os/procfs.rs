@@ -87,6 +87,12 @@ impl Entry {
     }
 }
 
+/// Whether processes of other users are hidden from this one (`hidepid`, `ProtectProc=`): then process 1 seems not to be.
+#[must_use]
+pub fn hides_others() -> bool {
+    !Path::new("/proc/1").exists()
+}
+
 /// A descriptor that can be read from once the process has ended, as a zombie or wholly.
 pub fn watch(pid: i32) -> Result<OwnedFd, OsError> {
     sys::pidfd_open(pid).trying("watching a process")

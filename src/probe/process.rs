@@ -125,7 +125,7 @@ fn first(candidates: &[Entry], name: &str, known: Option<i32>) -> Result<Watched
             return Ok(watched);
         }
     }
-    Err(Outcome::failed(format!("no process runs {name}")))
+    Err(absent(format!("no process runs {name}")))
 }
 
 /// The process whose number is in the file. Blocks.
@@ -133,8 +133,17 @@ fn numbered(path: &Path, known: Option<i32>) -> Result<Watched, Outcome> {
     let shown = path.display();
     let pid = number(path).map_err(|why| Outcome::failed(format!("{shown} {why}")))?;
     hold(pid, known, |_| true).ok_or_else(|| {
-        Outcome::failed(format!("process {pid}, whose number is in {shown}, does not run: the file is stale"))
+        absent(format!("process {pid}, whose number is in {shown}, does not run: the file is stale"))
     })
+}
+
+/// What was not found does not run, unless it may be one of those that cannot be seen.
+fn absent(text: String) -> Outcome {
+    if procfs::hides_others() {
+        let why = "processes of other users cannot be seen from here: ProtectProc=default in a drop-in of the service shows them";
+        return Outcome::unknown(why);
+    }
+    Outcome::failed(text)
 }
 
 fn number(path: &Path) -> Result<i32, String> {

@@ -227,7 +227,9 @@ fn a_bus_that_comes_goes_and_is_somebody_elses_is_joined_when_that_is_possible()
         });
         assert_eq!(client.managed().await.keys().next().map(String::as_str), Some(WEB));
         assert!(agent.terminate().success());
-        wait("it has the name", LIMIT, || other.log().contains("is this agent's now").then_some(()));
+        wait("it has the name", LIMIT, || {
+            other.log().contains("on the system bus as org.failover1").then_some(())
+        });
         let managed = client.managed().await;
         let path = managed.keys().next().map(String::as_str);
         assert_eq!(path, Some("/org/failover1/instance/other"));

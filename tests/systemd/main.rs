@@ -13,5 +13,6 @@ mod examples;
 mod inside;
 mod probe;
 mod release;
+mod service;
 mod units;
 mod watches;

@@ -13,8 +13,7 @@ use zbus::{Connection, Error};
 
 use super::permission::Permission;
 use super::serve::serve;
-use super::{Hub, NAME};
-use crate::agent::report::Severity;
+use super::{Hub, NAME, Word};
 use crate::os::clock;
 
 /// The first delay before another attempt.
@@ -51,15 +50,10 @@ pub(super) async fn keep(hub: &Arc<Hub>, address: &str) {
     loop {
         let began = clock::now();
         let why = once(hub, address, &mut told).await;
-        let (severity, text) = match told {
-            Told::Nothing => {
-                (Severity::Info, format!("not on the system bus: {why}; joining it when that is possible"))
-            }
-            Told::Joined => (Severity::Warning, format!("the system bus was lost: {why}; joining it again")),
-            Told::Away => (Severity::Debug, String::new()),
-        };
-        if told != Told::Away {
-            hub.agent.note(severity, text);
+        match told {
+            Told::Nothing => hub.agent.tell(Word::Away { why }),
+            Told::Joined => hub.agent.tell(Word::Lost { why }),
+            Told::Away => {}
         }
         told = Told::Away;
         if clock::now().since(began) > GOOD {
@@ -84,19 +78,14 @@ async fn once(hub: &Arc<Hub>, address: &str, told: &mut Told) -> String {
     let waiting = match claim(&connection).await {
         Ok(OURS) => false,
         Ok(OURS_LATER) => {
-            let text = format!(
-                "another program has the name {NAME} on the system bus: is another agent running? \
-                 Waiting for it to let go of the name"
-            );
-            hub.agent.note(Severity::Warning, text);
+            hub.agent.tell(Word::NameTaken);
             true
         }
         Ok(other) => return format!("the bus answers {other} to who wants the name {NAME}"),
         Err(why) => return format!("it does not give the name {NAME}: {why}"),
     };
     if !waiting {
-        let again = if *told == Told::Away { " again" } else { "" };
-        hub.agent.note(Severity::Info, format!("on the system bus{again} as {NAME}"));
+        hub.agent.tell(Word::Joined { again: *told == Told::Away });
     }
     *told = Told::Joined;
     let permission = Permission::Polkit(Arc::new(AtomicBool::new(waiting)));
@@ -112,12 +101,5 @@ async fn claim(connection: &Connection) -> Result<u32, String> {
         Ok(Err(Error::MethodError(_, Some(text), _))) => Err(text),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {LIMIT:?}")),
-    }
-}
-
-impl Hub {
-    /// A name that somebody else had is ours now.
-    pub(super) fn note_name_is_ours(&self) {
-        self.agent.note(Severity::Info, format!("the name {NAME} on the system bus is this agent's now"));
     }
 }

@@ -29,7 +29,6 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::agent::report::Severity;
 use crate::agent::snapshot::Snapshot;
 
 pub use changes::Changes;
@@ -99,14 +98,41 @@ pub enum Refusal {
     Failed(String),
 }
 
+/// What is to be told about the objects and who asks for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// There is no system bus to be on.
+    Away {
+        /// Why.
+        why: String,
+    },
+    /// The objects are on the system bus.
+    Joined {
+        /// They were before, or could not be.
+        again: bool,
+    },
+    /// The system bus was lost.
+    Lost {
+        /// Why.
+        why: String,
+    },
+    /// Another program has our name; it is waited for.
+    NameTaken,
+    /// Somebody, or nobody, is served.
+    Unserved {
+        /// Who, and why.
+        why: String,
+    },
+}
+
 /// Who knows the agent. Its methods block for as long as the answer takes, and are called on threads for that.
 pub trait Agent: Send + Sync + 'static {
     /// What the agent is doing; none when it does not answer.
     fn snapshot(&self) -> Option<Snapshot>;
     /// Has something done.
     fn act(&self, action: Action) -> Result<Done, Refusal>;
-    /// Has something logged. Does not block.
-    fn note(&self, severity: Severity, text: String);
+    /// Is told something for the log. Does not block.
+    fn tell(&self, word: Word);
 }
 
 /// What all connections share.

@@ -14,8 +14,7 @@ use zbus::{Connection, Guid};
 use super::permission::Permission;
 use super::serve::serve;
 use super::stream::ClientSocket;
-use super::{Hub, handshake};
-use crate::agent::report::Severity;
+use super::{Hub, Word, handshake};
 
 /// Clients at once; more are closed.
 const CLIENTS: usize = 32;
@@ -32,7 +31,7 @@ pub(super) async fn accept(hub: &Arc<Hub>, listener: UnixListener) {
     let listener = match listener {
         Ok(listener) => listener,
         Err(error) => {
-            hub.agent.note(Severity::Error, format!("nobody can ask by D-Bus without a bus: {error}"));
+            hub.agent.tell(Word::Unserved { why: format!("nobody can ask without a bus: {error}") });
             return;
         }
     };
@@ -53,7 +52,7 @@ pub(super) async fn accept(hub: &Arc<Hub>, listener: UnixListener) {
             }
             Err(error) => {
                 if !failing {
-                    hub.agent.note(Severity::Warning, format!("a client of D-Bus cannot be served: {error}"));
+                    hub.agent.tell(Word::Unserved { why: format!("a client cannot be served: {error}") });
                 }
                 failing = true;
                 sleep(PAUSE).await;

@@ -19,7 +19,7 @@ use super::calls::{self, Fault, Wish};
 use super::objects::Tree;
 use super::permission::Permission;
 use super::view::Seen;
-use super::{Action, Done, Hub, news};
+use super::{Action, Done, Hub, Word, news};
 
 /// Looks that wait for the next sight of the agent; no more is read until they are answered.
 const LOOKS: usize = 32;
@@ -85,7 +85,7 @@ impl Served {
             Type::MethodCall => {}
             Type::Signal => {
                 if self.permission.heard(&message) {
-                    self.hub.note_name_is_ours();
+                    self.hub.agent.tell(Word::Joined { again: false });
                 }
                 return Ok(());
             }

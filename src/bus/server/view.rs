@@ -14,8 +14,7 @@ use zbus::Message;
 use super::news;
 use super::objects::Tree;
 use super::stamps::{Stamps, Taken};
-use super::{Agent, Changes};
-use crate::agent::report::Severity;
+use super::{Agent, Changes, Word};
 use crate::os::clock;
 
 /// At most so many looks …
@@ -98,7 +97,7 @@ impl View {
         let answered = tree.is_some();
         let tree = tree.map_or_else(|| Arc::clone(&before), Arc::new);
         let news = news::between(&before, &tree).unwrap_or_else(|error| {
-            agent.note(Severity::Error, format!("D-Bus: what changed cannot be told: {error}"));
+            agent.tell(Word::Unserved { why: format!("what changed cannot be told: {error}") });
             Vec::new()
         });
         self.seen.send_replace(Seen { number, tree, answered, before, news: Arc::new(news) });

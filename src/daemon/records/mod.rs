@@ -12,7 +12,7 @@ use std::path::Path;
 
 use super::log::Log;
 use crate::agent::message::{Held, Remembered};
-use crate::agent::report::Severity;
+use crate::observe::notice::Notice;
 use crate::time::Instant;
 
 pub(super) use drains::{Drains, read as read_drains};
@@ -31,12 +31,8 @@ impl Records {
         let masters = match masters::Masters::create(runtime_dir) {
             Ok(masters) => Some(masters),
             Err(error) => {
-                let path = runtime_dir.display();
-                let text = format!(
-                    "no record of what this agent is MASTER of can be kept in {path} ({error}): one that is killed and \
-                     started again begins as BACKUP"
-                );
-                log.note(Severity::Warning, text);
+                let directory = runtime_dir.display().to_string();
+                log.tell(Notice::NoRecord { directory, why: error.to_string() });
                 None
             }
         };
@@ -65,8 +61,7 @@ impl Records {
     /// A record that cannot be written is none: half of the truth would be worse.
     fn check(&mut self, written: std::io::Result<()>) {
         if let Err(error) = written {
-            let text = format!("the record of what this agent is MASTER of cannot be written: {error}");
-            self.log.note(Severity::Warning, text);
+            self.log.tell(Notice::RecordLost { why: error.to_string() });
             self.close();
         }
     }

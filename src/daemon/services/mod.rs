@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use super::log::Log;
 use crate::agent::message::{Entered, Watched};
-use crate::agent::report::Severity;
 use crate::health::status::CheckStatus;
+use crate::observe::notice::Notice;
 use crate::os::process::Waker;
 
 pub(super) use board::Board;
@@ -104,8 +104,7 @@ impl Services {
         let thread = thread::Builder::new().name("services".into()).stack_size(STACK);
         if let Err(error) = thread.spawn(move || run::run(&inbox, &board, &log)) {
             self.inbox.unserved();
-            let text = format!("no thread for checks and hooks: {error}; trying again at the next change");
-            self.log.note(Severity::Error, text);
+            self.log.tell(Notice::NoServices { why: format!("{error}; trying again at the next change") });
         }
     }
 }

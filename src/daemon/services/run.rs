@@ -13,7 +13,6 @@ use super::board::Board;
 use super::inbox::{Inbox, Waiting};
 use super::tell;
 use crate::agent::message::Watched;
-use crate::agent::report::Severity;
 use crate::bus::Bus;
 use crate::config::model::CheckConfig;
 use crate::daemon::log::Log;
@@ -21,6 +20,7 @@ use crate::health::checks::{Action, Checks, RunnerId};
 use crate::health::outcome::Outcome;
 use crate::hook::notify::Notifier;
 use crate::hook::units::Units;
+use crate::observe::notice::Notice;
 use crate::os::clock;
 use crate::probe::{Runner, Shared};
 
@@ -37,7 +37,7 @@ pub(super) fn run(inbox: &Inbox, board: &Board, log: &Log) {
         Ok(runtime) => runtime,
         Err(error) => {
             inbox.unserved();
-            return log.note(Severity::Error, format!("no runtime for checks and hooks: {error}"));
+            return log.tell(Notice::NoServices { why: error.to_string() });
         }
     };
     let done = LocalSet::new().block_on(&runtime, async {
@@ -149,7 +149,7 @@ impl Service {
         self.tasks.clear();
         let ((), left) = tokio::join!(self.notifier.finish(limit), self.units.finish(limit));
         for unit in left {
-            self.log.note(Severity::Warning, format!("may still run: {unit}"));
+            self.log.tell(Notice::MayStillRun { unit });
         }
         // Whoever waited may have given up.
         Some(done)
