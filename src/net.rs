@@ -141,6 +141,23 @@ impl Prefix {
     pub fn length(self) -> u8 {
         self.length
     }
+
+    /// The network that the address is in: the same for each address of it.
+    #[must_use]
+    pub fn network(self) -> Prefix {
+        let host = Family::of(self.address).bits() - self.length;
+        let address = match self.address {
+            IpAddr::V4(v4) => {
+                let mask = u32::MAX.checked_shl(host.into()).unwrap_or(0);
+                IpAddr::V4((v4.to_bits() & mask).into())
+            }
+            IpAddr::V6(v6) => {
+                let mask = u128::MAX.checked_shl(host.into()).unwrap_or(0);
+                IpAddr::V6((v6.to_bits() & mask).into())
+            }
+        };
+        Prefix { address, ..self }
+    }
 }
 
 impl fmt::Display for Prefix {

@@ -392,6 +392,7 @@ fn add(wanted: &Wanted) -> Change {
         label: address.label.clone(),
         scope: address.scope,
         preferred: preferred(address.prefix),
+        route: true,
         lease: wanted.lease.map(|lease| lease.seconds),
     }
 }

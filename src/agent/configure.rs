@@ -15,7 +15,7 @@ use super::judge::Judged;
 use super::leave::Aside;
 use super::message::{FilterRow, Output, SocketId, Watched};
 use super::readiness::IPV6_LEAST_MTU;
-use super::report::{Reconfigured, Report};
+use super::report::{Planned, Reconfigured, Report};
 use super::{Agent, Phase};
 use crate::config::model::{
     AgentConfig, CheckConfig, Config, InstanceConfig, Transport, UserName, VirtualAddress,
@@ -45,8 +45,11 @@ impl Agent {
         for (name, wanted) in config.instances {
             match changes.get(&name) {
                 None => {}
-                Some(Change::Changed(_)) => {
+                Some(Change::Changed(keys)) => {
                     if let Some(number) = self.by_name.get(&name).copied() {
+                        let subject = self.instances.get(number).map(|instance| instance.subject.clone());
+                        let told = subject.map(|subject| Planned::Changed { subject, keys: keys.clone() });
+                        out.extend(told.map(|told| Output::Report(Report::Planned(told))));
                         let_go.extend(self.change(now, number, wanted, out));
                         altered.push(number);
                     }

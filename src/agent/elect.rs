@@ -170,9 +170,7 @@ impl Agent {
                 Wanted { instance: number, address: address.clone(), lease: instance.config.lease() };
             self.addresses.want(now, *key, wanted, known, out);
         }
-        if let Some(address) = absent.filter(|_| instance.config.priority.is_owner())
-            && instance.may_report_address(now)
-        {
+        if let Some(address) = absent.filter(|_| instance.config.priority.is_owner()) {
             let subject = instance.subject.clone();
             out.push(Output::Report(Report::NotOwner { subject, address }));
         }
@@ -250,7 +248,9 @@ impl Agent {
             Fact::Stale => return self.dump(out),
             Fact::Stuck { text } => {
                 let interface = self.link_words(key.0);
-                return out.push(Output::Report(Report::AddressStuck { address, interface, text }));
+                let instances = self.having(address);
+                let report = Report::AddressStuck { instances, address, interface, text };
+                return out.push(Output::Report(report));
             }
             Fact::Held | Fact::HeldByOther | Fact::Lost | Fact::Refused { .. } | Fact::Unrenewed { .. } => {}
         }
@@ -263,10 +263,13 @@ impl Agent {
                 if instance.missing == 0 {
                     instance.next_hold_off = super::instance::HOLD_OFF_FIRST;
                 }
-                self.announcer.plan(now, key, instance.config.garp, true);
+                // Of one that has resigned, its successor's announcements are to be the last.
+                if !instance.router.is_leaving() {
+                    self.announcer.plan(now, key, instance.config.garp, true);
+                }
             }
             Fact::HeldByOther => {
-                if instance.may_report_address(now) && !instance.config.priority.is_owner() {
+                if !instance.config.priority.is_owner() {
                     out.push(Output::Report(Report::ForeignAddress { subject, address }));
                 }
             }
@@ -274,21 +277,11 @@ impl Agent {
                 instance.missing += 1;
                 instance.counters.addresses_restored += 1;
                 self.announcer.cancel(key);
-                if instance.may_report_address(now) {
-                    out.push(Output::Report(Report::AddressRestored { subject, address }));
-                }
+                out.push(Output::Report(Report::AddressRestored { subject, address }));
             }
             Fact::Refused { text, attempts, again } => {
                 let because = format!("the kernel refused to add {address}: {text}");
-                if instance.may_report_address(now) {
-                    out.push(Output::Report(Report::AddressRefused {
-                        subject,
-                        address,
-                        text,
-                        attempts,
-                        again,
-                    }));
-                }
+                out.push(Output::Report(Report::AddressRefused { subject, address, text, attempts, again }));
                 if !again {
                     let reason = instance.hold_off(now, &because);
                     self.shut_down(now, number, VrState::Fault, reason, out);
@@ -297,9 +290,7 @@ impl Agent {
                 }
             }
             Fact::Unrenewed { text, left, again } => {
-                if instance.may_report_lease(now, again) {
-                    out.push(Output::Report(Report::LeaseNotRenewed { subject, address, text, left, again }));
-                }
+                out.push(Output::Report(Report::LeaseNotRenewed { subject, address, text, left, again }));
             }
             Fact::Stale | Fact::Stuck { .. } => {}
         }
@@ -314,7 +305,8 @@ impl Agent {
     ) {
         if let Some(count) = self.sockets.send_failed(now, socket) {
             let interface = self.link_words(socket.link);
-            let report = Report::SendFailed { interface, family: socket.family, text: refusal.text, count };
+            let (instances, family, text) = (self.listening_on(socket), socket.family, refusal.text);
+            let report = Report::SendFailed { instances, interface, family, text, count };
             out.push(Output::Report(report));
         }
     }

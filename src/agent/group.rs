@@ -78,14 +78,17 @@ impl Agent {
         let mut old: Vec<Group> = std::mem::take(&mut self.groups);
         for instance in &mut self.instances {
             instance.group = None;
+            instance.subject.group = None;
         }
         for (name, config) in wanted {
             let known = old.iter().position(|group| *group.name == **name).map(|at| old.swap_remove(at));
+            let shared: Arc<str> = Arc::from(name.as_str());
             let members: Vec<usize> =
                 config.members.iter().filter_map(|member| self.by_name.get(member).copied()).collect();
             for member in &members {
                 if let Some(instance) = self.instances.get_mut(*member) {
                     instance.group = Some(self.groups.len());
+                    instance.subject.group = Some(Arc::clone(&shared));
                 }
             }
             let rehooked = known.as_ref().is_some_and(|group| group.hooks != config.hooks);
@@ -94,7 +97,7 @@ impl Agent {
                 |group| (group.state, group.since, group.reason),
             );
             self.groups.push(Group {
-                name: Arc::from(name.as_str()),
+                name: shared,
                 members,
                 hooks: config.hooks.clone(),
                 state,

@@ -29,7 +29,7 @@ pub(crate) const HOLD_OFF_LONGEST: Duration = Duration::from_mins(5);
 pub(crate) const DEFEND_INTERVAL: Duration = Duration::from_secs(10);
 /// A contest is reported again no sooner than this.
 const CONTEST_REPORT_AFTER: Duration = Duration::from_mins(1);
-/// Reports of one kind within [`REPORT_WINDOW`]: neither a thousand addresses nor a thousand peers must fill the log.
+/// Masters told of within [`REPORT_WINDOW`]: a thousand peers must not fill the log.
 const REPORTS: u8 = 8;
 const REPORT_WINDOW: Duration = Duration::from_mins(1);
 
@@ -75,11 +75,11 @@ pub(crate) struct Instance {
     /// That it would take over, but for a check of which nothing is known, was told.
     pub(crate) told_waiting: bool,
     contest_reported: Option<Instant>,
-    address_reports: Budget,
-    lease_reports: Budget,
     peer_reports: Budget,
-    /// The master and the form of checksum that were last told.
-    told_master: Option<IpAddr>,
+    /// The master that was last heard, and how many changes before that were not told.
+    last_master: Option<IpAddr>,
+    untold_masters: u64,
+    /// The form of checksum that was last told.
     told_form: ChecksumForm,
 }
 
@@ -119,6 +119,7 @@ impl Instance {
                 name: Arc::from(name),
                 interface: config.interface.clone(),
                 vrid: config.vrid,
+                group: None,
             },
             router: Router::new(settings(&config, config.priority, Promotion::Alone)),
             standing: Standing { effective: config.priority, unknown: None },
@@ -144,10 +145,9 @@ impl Instance {
             recorded: None,
             told_waiting: false,
             contest_reported: None,
-            address_reports: Budget::default(),
-            lease_reports: Budget::default(),
             peer_reports: Budget::default(),
-            told_master: None,
+            last_master: None,
+            untold_masters: 0,
             told_form: transmit.form(),
             transmit,
         }
@@ -242,6 +242,10 @@ impl Instance {
                     Some(to) => format!("{leaves}; {to} has taken over"),
                     None => format!("{leaves}; nobody has taken over"),
                 };
+                if to.is_none() {
+                    // Who was heard before that is no master now.
+                    self.forget_peers();
+                }
                 (state, reason)
             }
             Cause::NotTaken => (
@@ -270,38 +274,27 @@ impl Instance {
         })
     }
 
-    /// Whether a report about one of its addresses may be made.
-    pub(crate) fn may_report_address(&mut self, now: Instant) -> bool {
-        self.address_reports.spend(now)
-    }
-
-    /// The same about a renewal that failed. That the end is near has its own bound: what came before must not hide it.
-    pub(crate) fn may_report_lease(&mut self, now: Instant, near: bool) -> bool {
-        if near { self.lease_reports.spend(now) } else { self.address_reports.spend(now) }
-    }
-
     /// It starts anew: whoever is MASTER is news again.
     pub(crate) fn forget_peers(&mut self) {
         self.heard = None;
-        self.told_master = None;
+        (self.last_master, self.untold_masters) = (None, 0);
     }
 
     /// An advert came in, and nothing was done about it yet: the report if a BACKUP hears a master that was not told of.
-    /// Of several that take turns only some are told; when one is left, that one is.
+    /// Of several that take turns only some are told, the others counted; when one is left, that one is told.
     pub(crate) fn hears(&mut self, now: Instant, heard: Heard) -> Option<Report> {
         self.heard = Some((now, heard));
-        let news = self.told_master != Some(heard.source);
-        let report = match (self.router.state(), heard.claim) {
-            (State::Backup(_), Claim::Hold(priority)) if news => {
-                if !self.peer_reports.spend(now) {
-                    return None;
-                }
-                Some(Report::NewMaster { subject: self.subject.clone(), peer: heard.source, priority })
-            }
-            (_, Claim::Hold(_) | Claim::Resign) => None,
+        let another = self.last_master.replace(heard.source) != Some(heard.source);
+        let (State::Backup(_), Claim::Hold(priority)) = (self.router.state(), heard.claim) else {
+            self.untold_masters = 0;
+            return None;
         };
-        self.told_master = Some(heard.source);
-        report
+        self.untold_masters += u64::from(another);
+        if self.untold_masters == 0 || !self.peer_reports.spend(now) {
+            return None;
+        }
+        let before = std::mem::take(&mut self.untold_masters) - 1;
+        Some(Report::NewMaster { subject: self.subject.clone(), peer: heard.source, priority, before })
     }
 
     /// A peer sent a checksum of `form`: the report if that is what is sent from now on.

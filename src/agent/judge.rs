@@ -38,20 +38,22 @@ impl Agent {
         let before = judged.view;
         judged.view = before.then(fact.verdict, fact.weight);
         judged.text.clone_from(&fact.text);
-        if judged.view.verdict != before.verdict || fact.held.is_some() {
-            let Fact { check, verdict, text, held, .. } = fact.clone();
-            out.push(Output::Report(Report::Around(Around::Verdict { check, verdict, text, held })));
-        }
-        if judged.view == before {
+        let (same, news) =
+            (judged.view == before, judged.view.verdict != before.verdict || fact.held.is_some());
+        if same && !news {
             return;
         }
-        let concerned: Vec<usize> = (0..self.instances.len())
-            .filter(|number| {
-                self.instances.get(*number).is_some_and(|instance| {
-                    !instance.retired && self.tracked(instance).any(|(name, _, _)| name == &*fact.check)
-                })
-            })
-            .collect();
+        let concerned = self.listeners(&fact.check);
+        if news {
+            let Fact { check, verdict, text, held, .. } = fact.clone();
+            let name = |number: &usize| Some(self.instances.get(*number)?.subject.name.clone());
+            let instances = concerned.iter().filter_map(name).collect();
+            let report = Around::Verdict { check, verdict, text, held, instances };
+            out.push(Output::Report(Report::Around(report)));
+        }
+        if same {
+            return;
+        }
         for number in &concerned {
             self.restand(now, *number, Some(fact), out);
         }
@@ -83,6 +85,14 @@ impl Agent {
             .collect();
         let own = instance.config.track.iter().map(|(name, track)| (name.as_str(), *track, None));
         own.chain(inherited)
+    }
+
+    /// The instances that listen to a check.
+    fn listeners(&self, check: &str) -> Vec<usize> {
+        let listens = |instance: &Instance| {
+            !instance.retired && self.tracked(instance).any(|(name, _, _)| name == check)
+        };
+        (0..self.instances.len()).filter(|number| self.instances.get(*number).is_some_and(listens)).collect()
     }
 
     fn view(&self, check: &str) -> View {

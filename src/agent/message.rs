@@ -346,6 +346,8 @@ pub enum Change {
         scope: Scope,
         /// Whether the kernel may pick it as a source of its own accord (`false`: preferred lifetime 0; IPv6 only).
         preferred: bool,
+        /// Whether the kernel is to have a route to the address's network for it (IPv6 only).
+        route: bool,
         /// Seconds after which the kernel takes it away unless it is renewed; `None`: never.
         lease: Option<u32>,
     },
@@ -359,6 +361,8 @@ pub enum Change {
         scope: Scope,
         /// As in [`Change::Add`].
         preferred: bool,
+        /// As in [`Change::Add`].
+        route: bool,
         /// Seconds from now on; `None`: it stays until it is removed.
         lease: Option<u32>,
     },

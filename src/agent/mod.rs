@@ -16,6 +16,7 @@
 //! | `readiness` | whether an instance can take part, and why not |
 //! | `receive`, `transmit` | checks on what comes in; bytes that go out |
 //! | [`addresses`] | desired against observed addresses |
+//! | `routes` | which addresses the kernel makes a route for |
 //! | `announcer` | gratuitous ARP and neighbour advertisements, paced |
 //! | `sockets` | which sockets are open with which filter |
 //! | `timers` | who is due next |
@@ -35,6 +36,7 @@ mod readiness;
 mod receive;
 pub mod report;
 mod resume;
+mod routes;
 pub mod snapshot;
 mod sockets;
 mod timers;
@@ -156,6 +158,7 @@ impl Agent {
 
     /// Takes one fact at time `now`; appends what is to be done, in order.
     pub fn handle(&mut self, now: Instant, input: Input<'_>, out: &mut Vec<Output>) {
+        let before = out.len();
         match input {
             Input::Configure(config) => self.configure(now, config, out),
             Input::Datagram(datagram) => self.hear(now, &datagram, out),
@@ -199,6 +202,7 @@ impl Agent {
         self.settle(now, out);
         self.groups_settle(now, out);
         self.finish(now, out);
+        self.spare_routes(out.get_mut(before..).unwrap_or_default());
     }
 
     /// When [`Input::Timeout`] is due, if nothing else happens.

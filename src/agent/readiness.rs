@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::announcer::Key;
 use super::instance::{Instance, Place};
@@ -67,9 +68,23 @@ impl Agent {
         if !self.addresses.is_known(key) {
             self.counters.leftovers_removed += 1;
             let interface = self.link_words(address.link);
-            out.push(Output::Report(Report::LeftoverRemoved { address: address.prefix, interface }));
+            let (instances, address) = (self.having(address.prefix), address.prefix);
+            out.push(Output::Report(Report::LeftoverRemoved { instances, address, interface }));
         }
         self.addresses.observe(now, key, Some(address), out);
+    }
+
+    /// The instances that have this address.
+    pub(super) fn having(&self, address: Prefix) -> Vec<Arc<str>> {
+        let running = self.instances.iter().filter(|instance| !instance.retired);
+        let have = running.filter(|instance| instance.config.all_addresses().any(|a| a.prefix == address));
+        have.map(|instance| instance.subject.name.clone()).collect()
+    }
+
+    /// The instances whose adverts come and go by this socket.
+    pub(super) fn listening_on(&self, socket: SocketId) -> Vec<Arc<str>> {
+        let numbers = self.by_wire.iter().filter(|((id, _), _)| *id == socket).map(|(_, number)| *number);
+        numbers.filter_map(|n| Some(self.instances.get(n)?.subject.name.clone())).collect()
     }
 
     /// A link in words: its name, or its number when it has none any more.
@@ -191,6 +206,7 @@ impl Agent {
     ) {
         if let Err(refusal) = &outcome {
             let report = Report::SocketRefused {
+                instances: self.listening_on(socket),
                 interface: self.link_words(socket.link),
                 family: socket.family,
                 text: refusal.text.clone(),
@@ -359,7 +375,7 @@ impl Agent {
         self.entered(number, previous, true, out);
     }
 
-    fn readiness_of(&self, instance: &Instance) -> Result<Place, NotReady> {
+    pub(super) fn readiness_of(&self, instance: &Instance) -> Result<Place, NotReady> {
         let held_off = instance.hold_off.as_ref().map(|(_, reason)| reason);
         let place = self.readiness(&instance.config, held_off, &self.virtual_addresses)?;
         match self.unfit(&instance.config) {

@@ -38,6 +38,20 @@ pub enum Severity {
     Debug,
 }
 
+impl Severity {
+    /// The number of syslog.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Severity::Error => 3,
+            Severity::Warning => 4,
+            Severity::Notice => 5,
+            Severity::Info => 6,
+            Severity::Debug => 7,
+        }
+    }
+}
+
 /// The instance that a report is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
@@ -47,6 +61,8 @@ pub struct Subject {
     pub interface: LinkName,
     /// Its identifier.
     pub vrid: Vrid,
+    /// The group that it moves with.
+    pub group: Option<Arc<str>>,
 }
 
 /// How many instances a configuration touched, and how.
@@ -120,6 +136,8 @@ pub enum Report {
         peer: IpAddr,
         /// The master's priority.
         priority: Priority,
+        /// How many others were heard before it that were not told of.
+        before: u64,
     },
     /// A MASTER heard somebody else claim the addresses, and keeps them.
     Contested {
@@ -187,6 +205,8 @@ pub enum Report {
     },
     /// The kernel refused to remove an address.
     AddressStuck {
+        /// The instances that have it.
+        instances: Vec<Arc<str>>,
         /// The address.
         address: Prefix,
         /// Where.
@@ -196,6 +216,8 @@ pub enum Report {
     },
     /// An address that a dead agent left behind is taken away.
     LeftoverRemoved {
+        /// The instances that have it.
+        instances: Vec<Arc<str>>,
         /// The address.
         address: Prefix,
         /// Where.
@@ -217,6 +239,8 @@ pub enum Report {
     },
     /// A VRRP socket could not be opened.
     SocketRefused {
+        /// The instances that need it.
+        instances: Vec<Arc<str>>,
         /// On which interface.
         interface: String,
         /// For which family.
@@ -226,6 +250,8 @@ pub enum Report {
     },
     /// Adverts cannot be sent.
     SendFailed {
+        /// The instances that send there.
+        instances: Vec<Arc<str>>,
         /// On which interface.
         interface: String,
         /// For which family.
@@ -318,6 +344,35 @@ impl Report {
         }
     }
 
+    /// The instances that it concerns, besides the one that it is about.
+    #[must_use]
+    pub fn concerned(&self) -> &[Arc<str>] {
+        match self {
+            Report::AddressStuck { instances, .. }
+            | Report::LeftoverRemoved { instances, .. }
+            | Report::SocketRefused { instances, .. }
+            | Report::SendFailed { instances, .. }
+            | Report::Around(Around::Verdict { instances, .. }) => instances,
+            Report::Transition { .. }
+            | Report::NewMaster { .. }
+            | Report::Contested { .. }
+            | Report::Trouble { .. }
+            | Report::ChecksumForm { .. }
+            | Report::AddressRestored { .. }
+            | Report::AddressRefused { .. }
+            | Report::LeaseNotRenewed { .. }
+            | Report::ForeignAddress { .. }
+            | Report::NotOwner { .. }
+            | Report::Around(_)
+            | Report::Planned(_)
+            | Report::EventsMissed { .. }
+            | Report::Configured { .. }
+            | Report::Reconfigured(_)
+            | Report::Stopping
+            | Report::Stopped { .. } => &[],
+        }
+    }
+
     /// The text of the log line, `(NAME)` first where it is about an instance.
     #[must_use]
     pub fn message(&self) -> String {
@@ -338,6 +393,7 @@ mod tests {
             name: "web".into(),
             interface: LinkName::new("eth0").unwrap(),
             vrid: Vrid::new(51).unwrap(),
+            group: None,
         };
         let report = Report::Transition {
             subject,

@@ -65,12 +65,16 @@ impl Agent {
     pub(super) fn resumes(&mut self, now: Instant, number: usize, place: &Place) -> bool {
         let Some(instance) = self.instances.get(number) else { return false };
         let name = instance.subject.name.clone();
-        let resumes = self.remembered(now, instance).is_some_and(|held| held.primary == place.primary)
-            && instance.heard.is_none()
-            && place.keys.iter().all(|key| self.left_by_us(*key, instance))
-            && self.group_resumes(now, number);
+        let resumes = self.could_resume(now, instance, place) && self.group_resumes(now, number);
         self.memory.held.remove(&*name);
         resumes
+    }
+
+    /// Whether all that is known of an instance itself, at `place`, is as the process before this one left it.
+    fn could_resume(&self, now: Instant, instance: &Instance, place: &Place) -> bool {
+        self.remembered(now, instance).is_some_and(|held| held.primary == place.primary)
+            && instance.heard.is_none()
+            && place.keys.iter().all(|key| self.left_by_us(*key, instance))
     }
 
     /// Whether an address is there and tagged as ours. What carries no tag would never be let go of again; only an owner
@@ -100,14 +104,15 @@ impl Agent {
         (same && soon && !instance.drained).then_some(held)
     }
 
-    /// Who moves with others goes on only if all do.
+    /// Who moves with others goes on only if all do: those that came before it have, and those after it will.
     fn group_resumes(&self, now: Instant, number: usize) -> bool {
         let group = self.instances.get(number).and_then(|instance| self.groups.get(instance.group?));
         let mut others = group.into_iter().flat_map(super::Group::members).filter(|other| *other != number);
         others.all(|other| {
-            self.instances
-                .get(other)
-                .is_some_and(|other| other.is_master() || self.remembered(now, other).is_some())
+            self.instances.get(other).is_some_and(|other| {
+                let place = self.readiness_of(other);
+                other.is_master() || place.is_ok_and(|place| self.could_resume(now, other, &place))
+            })
         })
     }
 

@@ -3,7 +3,8 @@
 //! An agent takes away what carries its mark and what none of its instances wants, and takes that for the leavings of an
 //! agent that died. So two that run side by side undo each other's work, whatever directories they have. Owns a name
 //! among the namespace's abstract sockets, which ends with the process. Anybody may take such a name: who did so counts
-//! only if it is the superuser or this agent's own user, so that no other user can keep an agent from starting.
+//! only if it is the superuser, this agent's own user, or may change addresses, as an agent may that runs as a user of its
+//! own; so no other user can keep an agent from starting.
 //!
 //! Fails when such an agent is there. What else goes wrong is for the log: the name guards from a mistake, and the agent
 //! works without it.
@@ -16,6 +17,8 @@ use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{UnixCredentials, getsockopt};
 use nix::unistd::geteuid;
 use socket2::{Domain, SockAddr, Socket, Type};
+
+use crate::os::process;
 
 /// The name, without the zero byte that begins it.
 pub(super) const NAME: &str = "failover.agent";
@@ -43,9 +46,7 @@ pub(super) fn claim(name: &str) -> Alone {
     match take(name) {
         Ok(socket) => Alone::Yes(socket),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => match holder(name) {
-            Ok(holder) if holder.uid() == 0 || holder.uid() == geteuid().as_raw() => {
-                Alone::No { process: holder.pid() }
-            }
+            Ok(holder) if may_be_agent(&holder) => Alone::No { process: holder.pid() },
             Ok(holder) => Alone::Unknown(format!("the socket @{name} is held by user {}", holder.uid())),
             Err(error) => {
                 Alone::Unknown(format!("who holds the socket @{name} does not say who it is: {error}"))
@@ -53,6 +54,12 @@ pub(super) fn claim(name: &str) -> Alone {
         },
         Err(error) => Alone::Unknown(format!("cannot make the socket @{name}: {error}")),
     }
+}
+
+fn may_be_agent(holder: &UnixCredentials) -> bool {
+    holder.uid() == 0
+        || holder.uid() == geteuid().as_raw()
+        || process::other_has_capability(holder.pid(), process::NET_ADMIN)
 }
 
 /// Lets go of those who asked who we are, so that others can. Answers whether to come back later: no descriptor is free.

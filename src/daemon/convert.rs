@@ -16,18 +16,20 @@ pub(super) fn filter(listen: &Listen) -> Filter {
 
 pub(super) fn change(change: &Change) -> AddressChange {
     match change {
-        Change::Add { prefix, label, scope, preferred, lease } => AddressChange::Add {
+        Change::Add { prefix, label, scope, preferred, route, lease } => AddressChange::Add {
             prefix: *prefix,
             label: label.clone(),
             scope: *scope,
             preferred: *preferred,
+            route: *route,
             lease: *lease,
         },
-        Change::Renew { prefix, label, scope, preferred, lease } => AddressChange::Renew {
+        Change::Renew { prefix, label, scope, preferred, route, lease } => AddressChange::Renew {
             prefix: *prefix,
             label: label.clone(),
             scope: *scope,
             preferred: *preferred,
+            route: *route,
             lease: *lease,
         },
         Change::Remove { prefix } => AddressChange::Remove { prefix: *prefix },

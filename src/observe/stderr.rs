@@ -19,10 +19,10 @@ impl Stderr {
         Stderr { color: !refused && io::stderr().is_terminal() }
     }
 
-    pub(super) fn write(&self, record: &Record) {
-        if let Some(line) = line(record, self.color) {
-            // Nobody reads standard error any more: nobody is there to tell.
-            let _ = io::stderr().lock().write_all(line.as_bytes());
+    pub(super) fn write(&self, record: &Record) -> io::Result<()> {
+        match line(record, self.color) {
+            Some(line) => io::stderr().lock().write_all(line.as_bytes()),
+            None => Ok(()),
         }
     }
 }
@@ -38,7 +38,7 @@ fn line(record: &Record, color: bool) -> Option<String> {
     };
     let at =
         Timestamp::try_from(record.at).unwrap_or(Timestamp::UNIX_EPOCH).strftime("%Y-%m-%dT%H:%M:%S%.6fZ");
-    let message = record.entry.message();
+    let message = record.message();
     Some(if color {
         format!("{at} \x1b[{code}m{word}\x1b[0m {message}\n")
     } else {
@@ -58,6 +58,7 @@ mod tests {
         let mut record = Record {
             at: SystemTime::UNIX_EPOCH + Duration::from_micros(1_795_354_801_123_456),
             entry: Entry::Process(Notice::MayStillRun { unit: "look at this".into() }),
+            more: None,
         };
         assert_eq!(
             line(&record, false).unwrap(),

@@ -29,9 +29,25 @@ pub fn trim_memory() {
 /// call that needs it will tell.
 #[must_use]
 pub fn has_capability(bit: u32) -> bool {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return true };
-    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).is_none_or(|set| set >> bit & 1 == 1)
+    capability_of("self", bit).unwrap_or(true)
+}
+
+/// Whether another process has the capability with the number `bit` where this one would have it: not in a user namespace
+/// that anybody can make, where everybody has all. `false` when that cannot be found out.
+#[must_use]
+pub fn other_has_capability(process: i32, bit: u32) -> bool {
+    // The users of another namespace are not numbered as they are here.
+    let users = |process: &str| fs::read_to_string(format!("/proc/{process}/uid_map")).ok();
+    let process = process.to_string();
+    let here = users("self").is_some_and(|here| users(&process) == Some(here));
+    here && capability_of(&process, bit) == Some(true)
+}
+
+/// Whether the process of this name in `/proc` has the capability with the number `bit`, if that can be read.
+fn capability_of(process: &str, bit: u32) -> Option<bool> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(set.trim(), 16).ok().map(|set| set >> bit & 1 == 1)
 }
 
 /// Wakes a thread that waits with [`super::poll::Poll`]; watched edge-triggered and never read.
@@ -55,5 +71,43 @@ impl Waker {
 impl AsFd for Waker {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// The program that starts the next one as another user, without the superuser's capabilities.
+    const OTHER: &str = "setpriv --reuid 65534 --regid 65534 --clear-groups";
+
+    /// Whether a shell that is started by way of these programs has the capability.
+    fn may(by: &str) -> bool {
+        let mut words = by.split(' ');
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words).args(["sh", "-c", "echo it runs; read end"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "it runs\n", "{by}");
+        let may = other_has_capability(i32::try_from(child.id()).unwrap(), NET_ADMIN);
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        may
+    }
+
+    #[test]
+    fn a_capability_counts_whoever_has_it_but_not_in_a_namespace_that_anybody_can_make() {
+        assert!(!other_has_capability(0, NET_ADMIN), "nobody");
+        // To start a process of another user takes root.
+        if nix::unistd::geteuid().is_root() && has_capability(NET_ADMIN) {
+            assert!(may("env"));
+            assert!(!may(OTHER));
+            assert!(may(&format!("{OTHER} --inh-caps +net_admin --ambient-caps +net_admin")));
+            assert!(!may(&format!("{OTHER} unshare --user --map-root-user")));
+        }
     }
 }

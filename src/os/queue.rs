@@ -46,14 +46,26 @@ impl<T> Queue<T> {
     /// Waits for something and moves up to `most` things to the end of `taken`. `false` when the queue is closed and
     /// nothing is left in it.
     pub fn wait(&self, most: usize, taken: &mut Vec<T>) -> bool {
+        self.wait_at_most(None, most, taken)
+    }
+
+    /// The same, but after `limit` with nothing.
+    pub fn wait_at_most(&self, limit: Option<Duration>, most: usize, taken: &mut Vec<T>) -> bool {
         let mut state = self.lock();
         state.idle = true;
         self.changed.notify_all();
-        while state.items.is_empty() {
-            if state.closed {
-                return false;
+        let nothing = |state: &mut State<T>| state.items.is_empty() && !state.closed;
+        state = match limit {
+            None => self.changed.wait_while(state, nothing).unwrap_or_else(PoisonError::into_inner),
+            Some(limit) => {
+                self.changed
+                    .wait_timeout_while(state, limit, nothing)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        };
+        if state.items.is_empty() && state.closed {
+            return false;
         }
         state.idle = false;
         let count = state.items.len().min(most);
@@ -124,6 +136,16 @@ mod tests {
         assert!(queue.drained(Duration::from_secs(10)));
         queue.close();
         assert_eq!(reader.join().unwrap(), (0..5_000).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_wait_with_a_limit_ends_with_nothing() {
+        let queue: Queue<u8> = Queue::new(1);
+        let mut taken = Vec::new();
+        assert!(queue.wait_at_most(Some(Duration::from_millis(1)), 1, &mut taken));
+        assert!(taken.is_empty());
+        queue.close();
+        assert!(!queue.wait_at_most(Some(Duration::from_mins(1)), 1, &mut taken));
     }
 
     #[test]

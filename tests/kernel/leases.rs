@@ -24,21 +24,22 @@ struct Form {
     label: Option<&'static str>,
     scope: Scope,
     preferred: bool,
+    route: bool,
 }
 
 impl Form {
     fn plain(text: &str, length: u8) -> Self {
-        Form { prefix: prefix(text, length), label: None, scope: Scope::Global, preferred: true }
+        Form { prefix: prefix(text, length), label: None, scope: Scope::Global, preferred: true, route: true }
     }
 
     fn add(self, lease: Option<u32>) -> AddressChange {
-        let Form { prefix, label, scope, preferred } = self;
-        AddressChange::Add { prefix, label: label.map(str::to_owned), scope, preferred, lease }
+        let Form { prefix, label, scope, preferred, route } = self;
+        AddressChange::Add { prefix, label: label.map(str::to_owned), scope, preferred, route, lease }
     }
 
     fn renew(self, lease: Option<u32>) -> AddressChange {
-        let Form { prefix, label, scope, preferred } = self;
-        AddressChange::Renew { prefix, label: label.map(str::to_owned), scope, preferred, lease }
+        let Form { prefix, label, scope, preferred, route } = self;
+        AddressChange::Renew { prefix, label: label.map(str::to_owned), scope, preferred, route, lease }
     }
 }
 
@@ -156,6 +157,38 @@ fn the_hosts_own_network_outlives_a_leased_address() {
         thread::sleep(Duration::from_millis(2600));
         assert!(!ip_output("address show dev va").contains("2001:db8::7/"), "gone");
         assert_eq!(network(), before);
+    });
+}
+
+/// Nor does it where that ends by itself some day, as one that a router advertises, or where the neighbour had no lease so
+/// far: as long as the leased address asks for no route.
+#[test]
+fn a_leased_address_without_a_route_leaves_that_of_its_neighbours_alone() {
+    in_namespace(|| {
+        ip("address add 2001:db8::1/64 dev va nodad valid_lft 5000 preferred_lft 5000");
+        ip("address add 2001:db8:1::1/64 dev va nodad");
+        let (mut bench, a) = (Bench::new(), link("va"));
+        let ends = |network: &str| {
+            let shown = ip_output(&format!("-6 route show {network} dev va"));
+            let end =
+                shown.split(" expires ").nth(1).and_then(|end| end.split("sec").next()?.parse::<i32>().ok());
+            (!shown.is_empty()).then_some(end)
+        };
+        let check = || {
+            assert!(ends("2001:db8::/64").flatten().is_some_and(|end| end > 4000), "{}", routes());
+            assert_eq!(ends("2001:db8:1::/64"), Some(None));
+        };
+        check();
+        let forms =
+            ["2001:db8::7", "2001:db8:1::7"].map(|text| Form { route: false, ..Form::plain(text, 64) });
+        for (form, before) in forms.into_iter().zip([Some(2), None]) {
+            bench.apply(a, Form { route: before.is_none(), ..form }.add(before)).unwrap();
+            check();
+            bench.apply(a, form.renew(Some(2))).unwrap();
+            check();
+            bench.apply(a, AddressChange::Remove { prefix: form.prefix }).unwrap();
+            check();
+        }
     });
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn prefix(text: &str, length: u8) -> Prefix {
 
 fn add(text: &str, length: u8) -> AddressChange {
     let (prefix, label, scope) = (prefix(text, length), None, Scope::Global);
-    AddressChange::Add { prefix, label, scope, preferred: true, lease: None }
+    AddressChange::Add { prefix, label, scope, preferred: true, route: true, lease: None }
 }
 
 fn remove(text: &str, length: u8) -> AddressChange {
@@ -80,6 +80,7 @@ fn addresses_are_added_tagged_and_removed() {
             label: None,
             scope: Scope::Global,
             preferred: false,
+            route: true,
             lease: None,
         };
         assert_eq!(bench.apply(a, deprecated), Ok(()));
@@ -88,6 +89,7 @@ fn addresses_are_added_tagged_and_removed() {
             label: Some("va:vip".into()),
             scope: Scope::Link,
             preferred: true,
+            route: true,
             lease: None,
         };
         assert_eq!(bench.apply(a, labelled), Ok(()));

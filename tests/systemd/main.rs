@@ -11,6 +11,8 @@ mod lab;
 
 mod examples;
 mod inside;
+mod journal;
+mod packaged;
 mod probe;
 mod release;
 mod service;

@@ -187,6 +187,7 @@ impl Entry {
             label: wanted.address.label.clone(),
             scope: wanted.address.scope,
             preferred: super::preferred(self.prefix),
+            route: true,
             lease: wanted.lease.map(|lease| lease.seconds),
         })
     }

@@ -22,6 +22,8 @@ pub enum Around {
         text: String,
         /// It changed too often and is held failing for so long.
         held: Option<Duration>,
+        /// The instances that listen to it.
+        instances: Vec<Arc<str>>,
     },
     /// The priority of an instance follows its checks.
     Priority {
@@ -58,6 +60,8 @@ pub enum Around {
         whose: Whose,
         /// Its name.
         name: Arc<str>,
+        /// Which state; none for a unit, which may be of several.
+        state: Option<VrState>,
         /// How much a person should care.
         severity: Severity,
         /// What was done and what came of it.
@@ -87,7 +91,7 @@ impl Around {
 
     pub(super) fn text(&self) -> String {
         match self {
-            Around::Verdict { check, verdict, text, held: None } => {
+            Around::Verdict { check, verdict, text, held: None, .. } => {
                 format!("check {check} is {verdict}: {text}")
             }
             Around::Verdict { check, text, held: Some(held), .. } => format!(
@@ -134,11 +138,13 @@ impl Around {
                 ("FAILOVER_PREVIOUS_STATE", previous.to_string()),
                 ("FAILOVER_REASON", reason.clone()),
             ]),
-            Around::Hook { whose: Whose::Instance, name, .. } => {
-                fields.push(("FAILOVER_INSTANCE", name.to_string()));
-            }
-            Around::Hook { whose: Whose::Group, name, .. } => {
-                fields.push(("FAILOVER_GROUP", name.to_string()));
+            Around::Hook { whose, name, state, .. } => {
+                let key = match whose {
+                    Whose::Instance => "FAILOVER_INSTANCE",
+                    Whose::Group => "FAILOVER_GROUP",
+                };
+                fields.push((key, name.to_string()));
+                fields.extend(state.map(|state| ("FAILOVER_STATE", state.to_string())));
             }
         }
     }

@@ -35,7 +35,8 @@ impl Report {
         }
     }
 
-    /// Journal fields, such as `("FAILOVER_INSTANCE", "web")`; names are of [`FIELDS`].
+    /// Journal fields, such as `("FAILOVER_INSTANCE", "web")`; names are of [`FIELDS`]. What concerns several instances has
+    /// that one several times, so that it is found with each.
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = vec![("MESSAGE_ID", self.message_id().to_owned())];
@@ -43,7 +44,9 @@ impl Report {
             fields.push(("FAILOVER_INSTANCE", subject.name.to_string()));
             fields.push(("FAILOVER_INTERFACE", subject.interface.to_string()));
             fields.push(("FAILOVER_VRID", subject.vrid.to_string()));
+            fields.extend(subject.group.iter().map(|group| ("FAILOVER_GROUP", group.to_string())));
         }
+        fields.extend(self.concerned().iter().map(|name| ("FAILOVER_INSTANCE", name.to_string())));
         match self {
             Report::Transition { previous, state, priority, reason, .. } => fields.extend([
                 ("FAILOVER_STATE", state.to_string()),
@@ -51,20 +54,26 @@ impl Report {
                 ("FAILOVER_PRIORITY", priority.to_string()),
                 ("FAILOVER_REASON", reason.clone()),
             ]),
+            Report::Trouble { peer, trouble, .. } => {
+                fields
+                    .extend([("FAILOVER_PEER", peer.to_string()), ("FAILOVER_REASON", trouble.to_string())]);
+            }
             Report::NewMaster { peer, .. }
             | Report::Contested { peer, .. }
-            | Report::Trouble { peer, .. }
             | Report::ChecksumForm { peer, .. } => fields.push(("FAILOVER_PEER", peer.to_string())),
-            Report::AddressStuck { interface, .. }
-            | Report::LeftoverRemoved { interface, .. }
-            | Report::SocketRefused { interface, .. }
-            | Report::SendFailed { interface, .. } => {
+            Report::AddressStuck { interface, text, .. }
+            | Report::SocketRefused { interface, text, .. }
+            | Report::SendFailed { interface, text, .. } => {
+                fields.extend([("FAILOVER_INTERFACE", interface.clone()), ("FAILOVER_REASON", text.clone())]);
+            }
+            Report::LeftoverRemoved { interface, .. } => {
                 fields.push(("FAILOVER_INTERFACE", interface.clone()));
+            }
+            Report::AddressRefused { text, .. } | Report::LeaseNotRenewed { text, .. } => {
+                fields.push(("FAILOVER_REASON", text.clone()));
             }
             Report::Around(around) => around.fields(&mut fields),
             Report::AddressRestored { .. }
-            | Report::AddressRefused { .. }
-            | Report::LeaseNotRenewed { .. }
             | Report::ForeignAddress { .. }
             | Report::NotOwner { .. }
             | Report::EventsMissed { .. }
@@ -78,8 +87,8 @@ impl Report {
     }
 }
 
-/// Every name that [`Report::fields`] may use.
-pub const FIELDS: [&str; 11] = [
+/// Every name that a record may use.
+pub const FIELDS: [&str; 12] = [
     "MESSAGE_ID",
     "FAILOVER_INSTANCE",
     "FAILOVER_GROUP",
@@ -91,4 +100,5 @@ pub const FIELDS: [&str; 11] = [
     "FAILOVER_INTERFACE",
     "FAILOVER_VRID",
     "FAILOVER_PEER",
+    "FAILOVER_MORE",
 ];

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Severity, Subject};
+use crate::config::plan::KeyChange;
 
 /// Something that an administrator or the host asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,13 @@ pub enum Planned {
         /// Which.
         subject: Subject,
     },
+    /// It goes on with another configuration.
+    Changed {
+        /// Which.
+        subject: Subject,
+        /// What is different.
+        keys: Vec<KeyChange>,
+    },
     /// The host is about to shut down or to sleep, or has woken up again.
     Aside(bool),
 }
@@ -37,6 +45,7 @@ impl Planned {
     pub(super) fn severity(&self) -> Severity {
         match self {
             Planned::HandingOver { .. } | Planned::Undrained { .. } | Planned::Aside(_) => Severity::Notice,
+            Planned::Changed { .. } => Severity::Info,
             Planned::Drained { .. } | Planned::NotTaken { .. } => Severity::Warning,
         }
     }
@@ -46,7 +55,8 @@ impl Planned {
             Planned::HandingOver { subject, .. }
             | Planned::NotTaken { subject }
             | Planned::Drained { subject }
-            | Planned::Undrained { subject } => Some(subject),
+            | Planned::Undrained { subject }
+            | Planned::Changed { subject, .. } => Some(subject),
             Planned::Aside(_) => None,
         }
     }
@@ -67,6 +77,11 @@ impl Planned {
                     .to_owned()
             }
             Planned::Undrained { .. } => "competes again: no longer drained".to_owned(),
+            Planned::Changed { keys, .. } => {
+                let words: Vec<String> =
+                    keys.iter().map(|KeyChange { key, change }| format!("{key}: {change}")).collect();
+                format!("goes on with another configuration: {}", words.join("; "))
+            }
             Planned::Aside(true) => {
                 "this host is about to shut down or to sleep: handing over, and not competing".to_owned()
             }
@@ -80,6 +95,7 @@ impl Planned {
             Planned::Drained { .. } => "e90b3d6f1c7a4825b4f6a0d2c8e5719b",
             Planned::NotTaken { .. } => "8d0f6a37c5b24e19a7d3f1b09c4e6258",
             Planned::Undrained { .. } => "2a7d51c8e06f43b9a1c4f8e7d3b09652",
+            Planned::Changed { .. } => "b7b1200cf8514860aeb7301aa7a430ae",
             Planned::Aside(_) => "b6e4f09a2d7c4c18935be1f0a7d86c23",
         }
     }

@@ -7,7 +7,12 @@ impl Report {
     pub(super) fn text(&self) -> String {
         match self {
             Report::Transition { state, reason, .. } => format!("Entering {state} state: {reason}"),
-            Report::NewMaster { peer, priority, .. } => format!("{peer} is MASTER with priority {priority}"),
+            Report::NewMaster { peer, priority, before: 0, .. } => {
+                format!("{peer} is MASTER with priority {priority}")
+            }
+            Report::NewMaster { peer, priority, before, .. } => format!(
+                "{peer} is MASTER with priority {priority}; {before} changes of the master before that are not told:                  several routers take turns"
+            ),
             Report::Contested { peer, priority, count, .. } => format!(
                 "{peer} claims the addresses too, with priority {priority} (advert {count} of this kind): keeping and \
                  announcing them; if this goes on, {peer} does not hear our adverts"
@@ -30,10 +35,10 @@ impl Report {
                 let so_far = if *again { "still cannot be renewed" } else { "could not be renewed" };
                 format!("the lease of {address} {so_far}: {text}{left} unless that succeeds; trying again")
             }
-            Report::AddressStuck { address, interface, text } => {
+            Report::AddressStuck { address, interface, text, .. } => {
                 format!("the kernel refused to remove {address} from {interface}: {text}")
             }
-            Report::LeftoverRemoved { address, interface } => {
+            Report::LeftoverRemoved { address, interface, .. } => {
                 format!("{address} on {interface} was left behind by an agent that died: removing it")
             }
             Report::ForeignAddress { address, .. } => format!(
@@ -44,10 +49,10 @@ impl Report {
                 "priority 255 is for the router whose own addresses these are, but {address} is not on the interface: adding \
                  it; unless that is meant, set a priority of 254 at most"
             ),
-            Report::SocketRefused { interface, family, text } => {
+            Report::SocketRefused { interface, family, text, .. } => {
                 format!("no {family} VRRP socket on {interface}: {text}; trying again every 5 s")
             }
-            Report::SendFailed { interface, family, text, count } => {
+            Report::SendFailed { interface, family, text, count, .. } => {
                 format!("{family} adverts cannot be sent on {interface}: {text} (seen {count}×)")
             }
             Report::EventsMissed { count } => {

@@ -76,6 +76,33 @@ fn announcements_end_with_the_resignation() {
 }
 
 #[test]
+fn an_address_that_comes_after_the_resignation_is_not_announced() {
+    let mut host = master();
+    host.run_until(at(10_000));
+    host.log.clear();
+    host.give(at(10_000), drain(true));
+    host.held.clear();
+    host.give(at(10_100), gone("10.0.0.100", 24));
+    host.run_until(at(10_200));
+    assert_eq!(
+        (host.held.len(), host.take(is_frame).len()),
+        (1, 0),
+        "its successor's announcements are the last"
+    );
+}
+
+#[test]
+fn who_was_heard_long_ago_is_no_master_after_a_drain_that_nobody_took_over_from() {
+    let mut host = master();
+    host.hear(at(4600), "10.0.0.2", hold(90));
+    host.run_until(at(20_000));
+    host.give(at(20_000), drain(true));
+    host.run_until(at(22_000));
+    assert_eq!((host.state(), host.reason().as_str()), (VrState::Backup, "drained; nobody has taken over"));
+    assert_eq!(host.agent.snapshot(at(22_000)).instances[0].master, None);
+}
+
+#[test]
 fn a_drained_instance_hands_over_and_does_not_compete() {
     let mut host = master();
     host.give(at(4600), drain(false));

@@ -162,6 +162,31 @@ fn a_group_goes_on_whole_or_not_at_all() {
 }
 
 #[test]
+fn one_of_a_group_that_is_in_doubt_has_all_start_as_backup() {
+    let db = Held { name: "db".into(), virtual_router_id: 52, ..web() };
+    let elsewhere = |held: Held| Held { primary: ip("10.0.0.9"), ..held };
+    let both = ["10.0.0.100", "10.0.0.101"];
+    for (left, web, db) in [
+        (&both[..1], web(), db.clone()),
+        (&both[1..], web(), db.clone()),
+        (&both[..], web(), elsewhere(db.clone())),
+        (&both[..], elsewhere(web()), db.clone()),
+    ] {
+        let mut host = Host::bare();
+        let left = left.iter().map(|text| address(text, addresses::ADDRESS_PROTOCOL));
+        let addresses: Vec<LinkAddress> = [address("10.0.0.1", 0)].into_iter().chain(left).collect();
+        host.held = addresses[1..].iter().map(|address| address.prefix.address()).collect();
+        let held = [("web".to_owned(), web), ("db".to_owned(), db)].into();
+        host.give(at(10_500), Input::Remembered(Remembered { at: at(10_000), held }));
+        host.give(at(10_500), Input::Configure(two_together()));
+        host.give(at(10_500), Input::Observed(Observed { links: vec![eth0()], addresses }));
+        let states: Vec<VrState> = host.agent.snapshot(at(0)).instances.iter().map(|i| i.state).collect();
+        assert_eq!((states, host.held.len()), (vec![VrState::Backup; 2], 0));
+        assert_eq!(host.take(is_send), [], "no advert of one that then stops");
+    }
+}
+
+#[test]
 fn one_that_is_unfit_lets_go_at_once() {
     let mut host = remembering();
     host.give(at(10_500), Input::Configure(config(instance(100))));

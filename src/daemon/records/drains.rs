@@ -55,7 +55,7 @@ pub(in crate::daemon) fn read(directory: &Path) -> Result<BTreeSet<String>, Stri
             path.display()
         )
     };
-    let file = match File::open(&path) {
+    let file = match super::open_file(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
         Err(error) => return Err(failed(&error)),
@@ -133,7 +133,7 @@ impl Drains {
 fn write(directory: &Path, names: &BTreeSet<String>) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
     let new = directory.join(".drained.json.new");
-    let mut file = File::create(&new)?;
+    let mut file = super::new_file(&new, 0o644)?;
     serde_json::to_writer(&mut file, &Document { instances: names.clone() })?;
     file.write_all(b"\n")?;
     file.sync_all()?;

@@ -4,9 +4,9 @@
 //! instance that is MASTER. Each change is one small write at its place, which a kill does not tear apart. What does not
 //! read well is not there: the reader then starts as BACKUP.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use crate::agent::message::{Held, Remembered};
@@ -16,8 +16,9 @@ use crate::time::Instant;
 const NAME: &str = "masters";
 /// Where the time of the last adverts stands, in nanoseconds since boot, little endian.
 const BEAT: u64 = 128;
-/// Where the first instance stands; what stands before is about the whole.
-const FIRST: u64 = 256;
+/// Where the first instance stands; what stands before is about the whole. With places of this size none crosses a page,
+/// between two of which a kill can end a write.
+const FIRST: u64 = 512;
 /// Bytes for each instance: JSON, filled up with zeros.
 const PLACE: usize = 512;
 /// The same, as places are counted in.
@@ -37,7 +38,7 @@ impl Masters {
         let path = directory.join(NAME);
         // Not the old file made empty: whoever can read it in between must not find half of it.
         let new = directory.join(".masters.new");
-        let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
+        let file = super::new_file(&new, 0o600)?;
         file.write_all_at(heading()?.as_bytes(), 0)?;
         file.write_all_at(&0_u64.to_le_bytes(), BEAT)?;
         fs::rename(&new, &path)?;
@@ -74,7 +75,7 @@ impl Masters {
 /// What a process before this one left in `directory`, in this boot and this network namespace.
 pub(super) fn read(directory: &Path) -> Option<Remembered> {
     let mut bytes = Vec::new();
-    File::open(directory.join(NAME)).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
+    super::open_file(&directory.join(NAME)).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
     let heading = heading().ok()?;
     if bytes.get(..heading.len())? != heading.as_bytes() {
         return None;
@@ -160,7 +161,7 @@ mod tests {
             assert_eq!(read(&at), None, "{length} bytes");
         }
         let mut torn = whole.clone();
-        torn[300] = b'}';
+        torn[600] = b'}';
         fs::write(at.join(NAME), &torn).unwrap();
         assert!(read(&at).is_none_or(|remembered| remembered.held.is_empty()));
         fs::remove_dir_all(at).unwrap();

@@ -8,7 +8,12 @@
 mod drains;
 mod masters;
 
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+
+use nix::fcntl::OFlag;
 
 use super::log::Log;
 use crate::agent::message::{Held, Remembered};
@@ -16,6 +21,21 @@ use crate::observe::notice::Notice;
 use crate::time::Instant;
 
 pub(super) use drains::{Drains, read as read_drains};
+
+/// Opens what is to be a file for reading: one that waits for the other end of a pipe would not start.
+fn open_file(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file")) }
+}
+
+/// A new file at `path` to write to, in place of what an earlier attempt left there; never one that a link there leads to.
+fn new_file(path: &Path, mode: u32) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
+    OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
+}
 
 /// What the engine writes down.
 pub(super) struct Records {
@@ -59,10 +79,33 @@ impl Records {
     }
 
     /// A record that cannot be written is none: half of the truth would be worse.
-    fn check(&mut self, written: std::io::Result<()>) {
+    fn check(&mut self, written: io::Result<()>) {
         if let Err(error) = written {
             self.log.tell(Notice::RecordLost { why: error.to_string() });
             self.close();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_neither_waited_for_nor_followed() {
+        let at = std::env::temp_dir().join(format!("failover-records-{}", std::process::id()));
+        fs::create_dir_all(&at).unwrap();
+        let (pipe, link, precious) = (at.join("pipe"), at.join("link"), at.join("precious"));
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for path in [&pipe, &at] {
+            assert_eq!(open_file(path).unwrap_err().to_string(), "it is no file");
+        }
+        fs::write(&precious, "precious").unwrap();
+        std::os::unix::fs::symlink(&precious, &link).unwrap();
+        for path in [&link, &pipe, &at.join("none")] {
+            assert!(new_file(path, 0o600).unwrap().metadata().unwrap().is_file());
+        }
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
+        fs::remove_dir_all(at).unwrap();
     }
 }

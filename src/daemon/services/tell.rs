@@ -29,7 +29,8 @@ pub(super) fn command(done: Done) -> Report {
         text.push_str(" | ");
         text.push_str(line);
     }
-    Report::Around(Around::Hook { whose: done.whose, name: done.name, severity, text })
+    let (whose, name, state) = (done.whose, done.name, Some(done.state));
+    Report::Around(Around::Hook { whose, name, state, severity, text })
 }
 
 /// A unit of `units`, or a role target.
@@ -56,5 +57,6 @@ pub(super) fn unit(done: &UnitDone) -> Report {
             ),
         ),
     };
-    Report::Around(Around::Hook { whose: done.whose, name: done.name.clone(), severity, text })
+    let (whose, name) = (done.whose, done.name.clone());
+    Report::Around(Around::Hook { whose, name, state: None, severity, text })
 }

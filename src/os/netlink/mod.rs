@@ -85,6 +85,8 @@ pub enum AddressChange {
         scope: Scope,
         /// `false`, IPv6: preferred lifetime 0, so the kernel does not pick it as a source.
         preferred: bool,
+        /// `false`, IPv6: no route to the address's network comes and goes with it.
+        route: bool,
         /// Valid lifetime in seconds; `None`: without end.
         lease: Option<u32>,
     },
@@ -98,6 +100,8 @@ pub enum AddressChange {
         scope: Scope,
         /// As in [`AddressChange::Add`].
         preferred: bool,
+        /// As in [`AddressChange::Add`].
+        route: bool,
         /// As in [`AddressChange::Add`].
         lease: Option<u32>,
     },

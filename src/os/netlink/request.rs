@@ -25,17 +25,17 @@ pub(super) fn address_change(
     protocol: u8,
 ) {
     match change {
-        AddressChange::Add { prefix, label, scope, preferred, lease } => {
+        AddressChange::Add { prefix, label, scope, preferred, route, lease } => {
             let mut message = about(link, *prefix);
-            describe(&mut message, protocol, label.as_ref(), *scope);
+            describe(&mut message, protocol, label.as_ref(), *scope, *route);
             live(&mut message, *prefix, *preferred, *lease);
             let flags = NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
             append(bytes, sequence, flags, RouteNetlinkMessage::NewAddress(message));
         }
-        AddressChange::Renew { prefix, label, scope, preferred, lease } => {
+        AddressChange::Renew { prefix, label, scope, preferred, route, lease } => {
             let mut message = about(link, *prefix);
             // All of it again: the kernel takes the protocol and the flags from here, and adds the address if it is gone.
-            describe(&mut message, protocol, label.as_ref(), *scope);
+            describe(&mut message, protocol, label.as_ref(), *scope, *route);
             live(&mut message, *prefix, *preferred, *lease);
             let flags = NLM_F_ACK | NLM_F_REPLACE;
             append(bytes, sequence, flags, RouteNetlinkMessage::NewAddress(message));
@@ -77,7 +77,7 @@ fn about(link: LinkIndex, prefix: Prefix) -> AddressMessage {
 }
 
 /// What an address is, but for how long.
-fn describe(message: &mut AddressMessage, protocol: u8, label: Option<&String>, scope: Scope) {
+fn describe(message: &mut AddressMessage, protocol: u8, label: Option<&String>, scope: Scope, route: bool) {
     message.attributes.push(AddressAttribute::Protocol(AddressProtocol::from(protocol)));
     if let Some(label) = label {
         message.attributes.push(AddressAttribute::Label(label.clone()));
@@ -85,7 +85,8 @@ fn describe(message: &mut AddressMessage, protocol: u8, label: Option<&String>, 
     if message.header.family == AddressFamily::Inet6 {
         // The address moves: whoever held it until now would answer, and so would a peer that still does.
         message.header.flags |= AddressHeaderFlags::Nodad;
-        message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad));
+        let without = if route { AddressFlags::empty() } else { AddressFlags::Noprefixroute };
+        message.attributes.push(AddressAttribute::Flags(AddressFlags::Nodad | without));
     } else {
         message.header.scope = AddressScope::from(scope.number());
     }
@@ -126,7 +127,14 @@ mod tests {
 
     fn add(prefix: &str, length: u8, preferred: bool) -> AddressChange {
         let prefix = Prefix::new(prefix.parse().unwrap(), length).unwrap();
-        AddressChange::Add { prefix, label: None, scope: Scope::Global, preferred, lease: Some(6) }
+        AddressChange::Add {
+            prefix,
+            label: None,
+            scope: Scope::Global,
+            preferred,
+            route: true,
+            lease: Some(6),
+        }
     }
 
     #[test]
@@ -174,10 +182,10 @@ mod tests {
             ("2001:db8::7", 64, true, None, None),
         ] {
             let prefix = Prefix::new(address.parse().unwrap(), length).unwrap();
-            let (label, scope) = (None, Scope::Global);
-            let add = AddressChange::Add { prefix, label: label.clone(), scope, preferred, lease };
+            let (label, scope, route) = (None, Scope::Global, true);
+            let add = AddressChange::Add { prefix, label: label.clone(), scope, preferred, route, lease };
             assert_eq!(lifetimes(&add), expected, "{add:?}");
-            let renew = AddressChange::Renew { prefix, label, scope, preferred, lease };
+            let renew = AddressChange::Renew { prefix, label, scope, preferred, route, lease };
             assert_eq!(lifetimes(&renew), expected, "{renew:?}");
         }
     }

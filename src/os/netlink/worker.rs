@@ -431,9 +431,10 @@ mod tests {
     #[test]
     fn a_renewal_without_an_answer_is_known_in_time_for_another() {
         let (prefix, label, scope) = (Prefix::host([192, 0, 2, 7].into()), None, crate::net::Scope::Global);
+        let (preferred, route) = (true, true);
         let request = |change| Request::Address { id: 1, link: LinkIndex(2), change };
         let renew =
-            |lease| AddressChange::Renew { prefix, label: label.clone(), scope, preferred: true, lease };
+            |lease| AddressChange::Renew { prefix, label: label.clone(), scope, preferred, route, lease };
         let remove = request(AddressChange::Remove { prefix });
         for (leases, expected) in
             [(vec![], 2000), (vec![None], 2000), (vec![Some(60)], 2000), (vec![Some(6), Some(2)], 500)]
