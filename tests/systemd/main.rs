@@ -9,6 +9,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod bus;
 mod examples;
 mod inside;
 mod journal;
