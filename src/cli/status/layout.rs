@@ -1,5 +1,6 @@
 //! How answers are laid out for people: colour, columns that fit the page, spans of time. Pure text.
 
+use crate::agent::outlook::Marks;
 use crate::agent::snapshot::VrState;
 
 /// Colour, or none.
@@ -57,6 +58,20 @@ pub(super) struct Page {
     pub(super) paint: Paint,
     /// Characters in a line; nothing where lines may be as long as they like.
     pub(super) width: Option<usize>,
+}
+
+impl Marks for Paint {
+    fn name(&self, text: &str) -> String {
+        self.heading(text)
+    }
+
+    fn state(&self, state: VrState) -> String {
+        Paint::state(*self, state, state.word())
+    }
+
+    fn bad(&self, text: &str) -> String {
+        Paint::bad(*self, text)
+    }
 }
 
 impl Page {
