@@ -191,9 +191,15 @@ fn notices() -> Vec<(Severity, Notice)> {
         (Warning, Notice::ReceiveFailed { why: why.clone(), count }),
         (Warning, Notice::AnnouncementsRefused { count }),
         (Warning, Notice::Unanswered { why: why.clone() }),
-        (Error, Notice::ReloadFailed { why }),
+        (Error, Notice::ReloadFailed { why: why.clone() }),
         (Error, Notice::ConfigurationRefused { summary: summary.clone(), first: None }),
         (Warning, Notice::ConfigurationWarns { summary }),
+        (Error, Notice::EngineStands),
+        (Error, Notice::EngineLate),
+        (Note, Notice::EngineOnTime),
+        (Warning, Notice::NotifyFailed { why: why.clone() }),
+        (Info, Notice::NotHeardAhead { why }),
+        (Info, Notice::HeardAhead),
         (Warning, Notice::LinesDropped { count }),
     ]
 }
