@@ -102,8 +102,9 @@ impl Rig {
         rig.machine.install(&from("failover.service"), "/etc/systemd/system/failover.service");
         rig.machine.install(&from("failover-master@.target"), "/etc/systemd/system/failover-master@.target");
         rig.write("/etc/failover.toml", CONFIG);
-        // Sooner than it is shipped.
-        rig.write("/run/systemd/system/failover.service.d/test.conf", "[Service]\nWatchdogSec=1500ms\n");
+        // Sooner than it is shipped; and a hand-over to nobody takes longer than this to stop, so the agent has to say so.
+        let sooner = "[Service]\nWatchdogSec=1500ms\nTimeoutStopSec=1s\n";
+        rig.write("/run/systemd/system/failover.service.d/test.conf", sooner);
         rig.sh("systemd-sysusers && systemctl daemon-reload");
         rig
     }
@@ -207,7 +208,8 @@ fn the_service_is_watched_reloaded_and_killed_without_surprises() {
     assert!(!refused.status.success(), "an invalid configuration was reloaded");
     assert!(rig.journal().contains("interfase"), "the diagnostics: {}", rig.journal());
     rig.status("db FAULT, web MASTER; THE LAST RELOAD WAS REFUSED: the configuration is not valid");
-    rig.write("/etc/failover.toml", CONFIG);
+    // With adverts every four seconds, it has more than seven to come back in.
+    rig.write("/etc/failover.toml", &CONFIG.replace("\"1s\"", "\"4s\""));
     rig.sh("systemctl reload failover.service");
     rig.status("db FAULT, web MASTER");
     assert_eq!((rig.show("MainPID"), rig.show("ActiveState")), (pid.clone(), "active".to_owned()));
@@ -236,6 +238,8 @@ fn the_service_is_watched_reloaded_and_killed_without_surprises() {
     rig.comes_back(&pid, 3);
     assert!(rig.journal().contains("the engine stands still"), "{}", rig.journal());
 
+    rig.write("/etc/failover.toml", CONFIG);
+    rig.sh("systemctl reload failover.service");
     starts(&rig);
     rig.write("/etc/failover.toml", CONFIG);
     shutting_down(&rig);
@@ -244,6 +248,7 @@ fn the_service_is_watched_reloaded_and_killed_without_surprises() {
 /// Starts that are out of the ordinary.
 fn starts(rig: &Rig) {
     rig.sh("systemctl stop failover.service");
+    assert_eq!(rig.show("Result"), "success", "it was not let finish: {}", rig.journal());
     assert!(!rig.holds(), "left after the stop");
 
     // The sandbox lets it have real-time priority. The unit's limit needs more of a host than one in a container has.
