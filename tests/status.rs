@@ -38,7 +38,7 @@ fn repository(path: &str) -> String {
 
 /// Compares `text` with the file, or writes the file when `UPDATE_EXPECTED=1` says so.
 fn expected(path: &str, text: &str) {
-    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+    if std::env::var("UPDATE_EXPECTED").is_ok_and(|value| value == "1") {
         fs::write(root().join(path), text).unwrap();
     }
     let there = fs::read_to_string(root().join(path)).unwrap_or_default();

@@ -286,14 +286,36 @@ impl Notice {
         }
     }
 
+    /// The instance that it is about.
+    #[must_use]
+    pub fn instance(&self) -> Option<&str> {
+        match self {
+            Notice::StillDrained { instance } | Notice::DrainedUnknown { instance } => Some(instance),
+            Notice::DrainsUnreadable { .. }
+            | Notice::DrainsUnwritten { .. }
+            | Notice::NoRecord { .. }
+            | Notice::RecordLost { .. }
+            | Notice::AloneUnknown { .. }
+            | Notice::NoRealTime { .. }
+            | Notice::NoServices { .. }
+            | Notice::MayStillRun { .. }
+            | Notice::DumpFailed { .. }
+            | Notice::ReceiveFailed { .. }
+            | Notice::AnnouncementsRefused { .. }
+            | Notice::Unanswered { .. }
+            | Notice::ReloadFailed { .. }
+            | Notice::ConfigurationRefused { .. }
+            | Notice::ConfigurationWarns { .. }
+            | Notice::LinesDropped { .. } => None,
+        }
+    }
+
     /// Journal fields; names are of [`crate::agent::report::FIELDS`].
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = vec![("MESSAGE_ID", self.message_id().to_owned())];
+        fields.extend(self.instance().map(|instance| ("FAILOVER_INSTANCE", instance.to_owned())));
         match self {
-            Notice::StillDrained { instance } | Notice::DrainedUnknown { instance } => {
-                fields.push(("FAILOVER_INSTANCE", instance.clone()));
-            }
             Notice::DrainsUnreadable { why }
             | Notice::DrainsUnwritten { why }
             | Notice::NoRecord { why, .. }
@@ -310,7 +332,9 @@ impl Notice {
             | Notice::BusAway { why }
             | Notice::BusLost { why }
             | Notice::BusUnserved { why } => fields.push(("FAILOVER_REASON", why.clone())),
-            Notice::MayStillRun { .. }
+            Notice::StillDrained { .. }
+            | Notice::DrainedUnknown { .. }
+            | Notice::MayStillRun { .. }
             | Notice::AnnouncementsRefused { .. }
             | Notice::ConfigurationRefused { .. }
             | Notice::ConfigurationWarns { .. }
