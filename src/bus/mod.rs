@@ -36,7 +36,8 @@ const SYSTEM_BUS: &str = "unix:path=/run/dbus/system_bus_socket";
 /// Ends of jobs that are remembered, because the end may be told before the answer that names the job.
 const ENDED_JOBS: usize = 256;
 
-/// Where the system bus of this host is: `DBUS_SYSTEM_BUS_ADDRESS`, or where it usually is.
+/// Where the system bus of this host is: `DBUS_SYSTEM_BUS_ADDRESS`, or where it usually is. Nowhere, if that is set to
+/// nothing.
 #[must_use]
 pub fn system_bus() -> String {
     std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|_| SYSTEM_BUS.to_owned())
@@ -131,10 +132,10 @@ impl Bus {
         }))
     }
 
-    /// Whether systemd runs this host at all (`sd_booted(3)`).
+    /// Whether systemd runs this host at all (`sd_booted(3)`), and is not kept from us by a bus without an address.
     #[must_use]
     pub fn booted() -> bool {
-        std::path::Path::new("/run/systemd/system").is_dir()
+        std::path::Path::new("/run/systemd/system").is_dir() && !system_bus().is_empty()
     }
 
     /// Keeps the connection for as long as the value lives. To be called within a `LocalSet`.

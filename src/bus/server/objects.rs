@@ -129,7 +129,8 @@ fn instance(status: &InstanceStatus, at: &mut dyn FnMut(&'static str, f64) -> u6
     let properties = vec![
         ("Name", Value::text(&status.name)),
         ("State", Value::text(status.state.word())),
-        ("Since", Value::Number(at("Since", status.since_seconds))),
+        // By the state: another state is another event, however close.
+        ("Since", Value::Number(at(status.state.word(), status.since_seconds))),
         ("Reason", Value::text(&status.reason)),
         ("Interface", Value::text(&status.interface)),
         ("VirtualRouterID", Value::Byte(status.virtual_router_id)),
@@ -174,7 +175,7 @@ fn check(status: &CheckStatus, at: &mut dyn FnMut(&'static str, f64) -> u64) -> 
         ("Name", Value::text(&status.name)),
         ("Kind", Value::text(&status.kind)),
         ("Verdict", Value::text(status.verdict.word())),
-        ("Since", Value::Number(at("Since", status.since_seconds))),
+        ("Since", Value::Number(at(status.verdict.word(), status.since_seconds))),
         ("Fall", Value::Byte(status.fall)),
         ("Rise", Value::Byte(status.rise)),
         ("Held", Value::Flag(status.held_seconds.is_some())),
