@@ -289,25 +289,10 @@ impl Notice {
     /// The instance that it is about.
     #[must_use]
     pub fn instance(&self) -> Option<&str> {
-        match self {
-            Notice::StillDrained { instance } | Notice::DrainedUnknown { instance } => Some(instance),
-            Notice::DrainsUnreadable { .. }
-            | Notice::DrainsUnwritten { .. }
-            | Notice::NoRecord { .. }
-            | Notice::RecordLost { .. }
-            | Notice::AloneUnknown { .. }
-            | Notice::NoRealTime { .. }
-            | Notice::NoServices { .. }
-            | Notice::MayStillRun { .. }
-            | Notice::DumpFailed { .. }
-            | Notice::ReceiveFailed { .. }
-            | Notice::AnnouncementsRefused { .. }
-            | Notice::Unanswered { .. }
-            | Notice::ReloadFailed { .. }
-            | Notice::ConfigurationRefused { .. }
-            | Notice::ConfigurationWarns { .. }
-            | Notice::LinesDropped { .. } => None,
-        }
+        let (Notice::StillDrained { instance } | Notice::DrainedUnknown { instance }) = self else {
+            return None;
+        };
+        Some(instance)
     }
 
     /// Journal fields; names are of [`crate::agent::report::FIELDS`].
