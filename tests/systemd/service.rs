@@ -1,13 +1,16 @@
 //! The units, users and rules that are shipped, on a host with a real systemd and polkit.
 
+#![expect(clippy::disallowed_methods, reason = "tests of the real thing read the clock and hold others up")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use nix::sys::ptrace;
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
 use crate::lab::addresses::dump;
@@ -221,7 +224,7 @@ fn the_service_is_watched_reloaded_and_killed_without_surprises() {
     rig.comes_back(&pid, 1);
     assert_eq!(transitions(), before, "{}", rig.journal());
 
-    // Stopped, and blocked: the watchdog ends it.
+    // Stopped, blocked, and starved: the watchdog ends it.
     let pid = rig.show("MainPID");
     rig.sh("systemctl kill --signal=STOP --kill-who=main failover.service");
     rig.comes_back(&pid, 2);
@@ -238,11 +241,32 @@ fn the_service_is_watched_reloaded_and_killed_without_surprises() {
     rig.comes_back(&pid, 3);
     assert!(rig.journal().contains("the engine stands still"), "{}", rig.journal());
 
+    let pid = rig.show("MainPID");
+    starve(rig.agent());
+    rig.comes_back(&pid, 4);
+
     rig.write("/etc/failover.toml", CONFIG);
     rig.sh("systemctl reload failover.service");
     starts(&rig);
     rig.write("/etc/failover.toml", CONFIG);
     shutting_down(&rig);
+}
+
+/// Lets a thread run for a few milliseconds a second, until its process is ended.
+fn starve(thread: Pid) {
+    ptrace::seize(thread, ptrace::Options::empty()).expect("hold of a thread");
+    let end = Instant::now() + LIMIT;
+    while ptrace::interrupt(thread).is_ok() {
+        match waitpid(thread, Some(WaitPidFlag::__WALL)) {
+            Err(_) | Ok(WaitStatus::Exited(..) | WaitStatus::Signaled(..)) => return,
+            Ok(_) => {}
+        }
+        sleep(Duration::from_millis(900));
+        // It may have been ended meanwhile.
+        let _ = ptrace::cont(thread, None);
+        sleep(Duration::from_millis(5));
+        assert!(Instant::now() < end, "nobody ends a starved agent");
+    }
 }
 
 /// Starts that are out of the ordinary.
