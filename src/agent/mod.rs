@@ -67,7 +67,7 @@ use timers::Timers;
 use world::{Event as WorldEvent, World};
 
 use crate::config::model::GroupConfig;
-use crate::net::LinkName;
+use crate::net::{LinkIndex, LinkName, Prefix};
 use crate::time::Instant;
 use crate::vrrp::router::{Action, Event};
 
@@ -94,6 +94,8 @@ pub struct Agent {
     by_wire: BTreeMap<(SocketId, u8), usize>,
     /// Every virtual address: none of them is a primary address of this host.
     virtual_addresses: BTreeSet<IpAddr>,
+    /// Networks that are known to have an address of the host's own, or none; empty when that may have changed.
+    networks: BTreeMap<(LinkIndex, Prefix), bool>,
     /// Every interface that an instance names: changes of others concern nobody.
     interfaces: BTreeSet<LinkName>,
     /// Groups, by the number that [`Instance::group`] has.
@@ -142,6 +144,7 @@ impl Agent {
             by_name: BTreeMap::new(),
             by_wire: BTreeMap::new(),
             virtual_addresses: BTreeSet::new(),
+            networks: BTreeMap::new(),
             interfaces: BTreeSet::new(),
             groups: Vec::new(),
             group_configs: BTreeMap::new(),
@@ -236,6 +239,7 @@ impl Agent {
             instances: numbers.map(|instance| self.status_of(now, instance)).collect(),
             groups: self.groups.iter().map(|group| group.status(now, &self.instances)).collect(),
             checks: Vec::new(),
+            drained: self.drained.iter().cloned().collect(),
             counters: self.counters.clone(),
         }
     }

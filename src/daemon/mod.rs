@@ -9,6 +9,7 @@
 //! | log | journal or standard error | whoever reads them | ordinary |
 //! | status, control, and one per question | answers `failover status`, `plan`, `reload`, `drain`, `undrain`; reads configurations | files, the engine, whoever asks | ordinary |
 //! | services | checks; commands and units of states | descriptors, an asynchronous runtime | ordinary |
+//! | bus, and its helpers | objects on D-Bus | descriptors, an asynchronous runtime; helpers: the engine, files | ordinary |
 //! | reload | reads the configuration after SIGHUP | files, the engine | ordinary |
 //! | supervisor | tells systemd how the agent is, and whether the engine is alive | systemd, the engine | ordinary |
 //! | drains | writes which instances are drained, when that changes | the disk | ordinary |
@@ -19,6 +20,7 @@
 //! agent.
 
 mod alone;
+mod bus;
 mod control;
 mod convert;
 mod drain;
@@ -47,6 +49,7 @@ use supervisor::Supervisor;
 use crate::agent::Agent;
 use crate::agent::addresses::ADDRESS_PROTOCOL;
 use crate::agent::message::{Drain, Input};
+use crate::bus::Changes;
 use crate::config::{Config, Loaded};
 use crate::observe::notice::Notice;
 use crate::os::OsError;
@@ -57,7 +60,7 @@ use crate::os::queue::Queue;
 use crate::os::signal::Signals;
 use crate::os::timer::Timer;
 
-pub use control::{CONTROL_SOCKET, ControlError, Request, STATUS_SOCKET};
+pub use control::{BUS_SOCKET, CONTROL_SOCKET, ControlError, Request, STATUS_SOCKET};
 pub use release::{Release, ReleaseError, release};
 pub use reload::Answer;
 
@@ -137,26 +140,29 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     let supervisor = Supervisor::start(waker.clone(), log.clone()).map_err(RunError::Thread)?;
     let drains = Drains::new(options.state_dir.clone());
     let (records, remembered) = Records::open(&options.runtime_dir, drains.clone(), log.clone());
+    let changes = Arc::<Changes>::default();
     let reloader = Arc::new(reload::Reloader::new(
         options.config.clone(),
         &loaded,
         router_id.clone(),
         Arc::clone(&queries),
         waker.clone(),
-        (log.clone(), drains, supervisor.clone()),
+        (log.clone(), drains, supervisor.clone(), Arc::clone(&changes)),
     ));
     let hang_ups = Arc::new(Queue::new(reload::HANG_UPS));
     reloader.follow(Arc::clone(&hang_ups)).map_err(RunError::Thread)?;
     let services = Services::new(waker.clone(), log.clone());
     let asked =
         control::Asked { queries: Arc::clone(&queries), waker: waker.clone(), services: services.clone() };
+    let knows = bus::Knows { asked: asked.clone(), reloader: Arc::clone(&reloader), log: log.clone() };
+    bus::start(knows, &changes, &claim).map_err(RunError::Thread)?;
     claim.serve(alone, &reloader, asked, &log).map_err(RunError::Thread)?;
 
     let monitor = Monitor::open()?;
     let timer = Timer::new()?;
     let [poll, urgent] = polls(&timer, &waker, &signals, &monitor)?;
     ask_for_priority(ENGINE_PRIORITY, &log);
-    let effects = effects::Effects::new(poll, worker, services.clone(), records, log.clone())?;
+    let effects = effects::Effects::new(poll, worker, services.clone(), records, (changes, log.clone()))?;
     let sources = engine::Sources {
         timer,
         monitor,

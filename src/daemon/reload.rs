@@ -20,6 +20,7 @@ use super::records::Drains;
 use super::supervisor::Supervisor;
 use crate::agent::outlook::Outlook;
 use crate::agent::snapshot::{ConfigurationStatus, ReloadStatus};
+use crate::bus::Changes;
 use crate::config::{self, Config, Diagnostics, Loaded, Purpose};
 use crate::observe::notice::Notice;
 use crate::os::clock;
@@ -95,6 +96,7 @@ pub(super) struct Reloader {
     pub(super) log: Log,
     pub(super) drains: Drains,
     supervisor: Supervisor,
+    changes: Arc<Changes>,
     status: Mutex<ConfigurationStatus>,
     /// Whether the running configuration has any instance.
     any: AtomicBool,
@@ -111,7 +113,7 @@ impl Reloader {
         router_id: String,
         queries: Arc<Queue<Query>>,
         waker: Waker,
-        (log, drains, supervisor): (Log, Drains, Supervisor),
+        (log, drains, supervisor, changes): (Log, Drains, Supervisor, Arc<Changes>),
     ) -> Self {
         let status = ConfigurationStatus {
             file: path.display().to_string(),
@@ -121,7 +123,20 @@ impl Reloader {
         };
         let any = AtomicBool::new(!loaded.config.instances.is_empty());
         let (status, busy, free) = (Mutex::new(status), Mutex::new(false), Condvar::new());
-        Reloader { path, router_id, queries, waker, log, drains, supervisor, status, any, busy, free }
+        Reloader {
+            path,
+            router_id,
+            queries,
+            waker,
+            log,
+            drains,
+            supervisor,
+            changes,
+            status,
+            any,
+            busy,
+            free,
+        }
     }
 
     /// Starts the thread that reloads when the engine passes on a SIGHUP.
@@ -159,6 +174,7 @@ impl Reloader {
             self.log.tell(Notice::ReloadFailed { why: why.clone() });
         }
         lock(&self.status).last_reload = Some(ReloadStatus { at: now(), applied, text });
+        self.changes.mark();
         answer
     }
 

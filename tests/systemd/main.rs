@@ -10,6 +10,7 @@
 mod lab;
 
 mod aside;
+mod bus;
 mod examples;
 mod inside;
 mod journal;

@@ -147,6 +147,22 @@ fn a_drain_that_nobody_takes_over_from_is_taken_back_unless_it_is_insisted_on() 
 }
 
 #[test]
+fn who_is_undrained_while_it_hands_over_stays_where_nobody_takes_over() {
+    let mut host = master();
+    host.give(at(4600), drain(true));
+    host.give(at(5000), Input::Undrain(names(&["web"])));
+    host.run_until(at(30_000));
+    assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
+    assert_eq!(entered(&mut host), [], "nothing has changed for anybody");
+    // What was wanted for another reason is done.
+    host.give(at(30_000), drain(true));
+    host.give(at(30_001), Input::Stop);
+    host.give(at(30_002), Input::Undrain(names(&["web"])));
+    host.run_until(at(33_000));
+    assert_eq!((host.state(), host.held.len()), (VrState::Init, 0));
+}
+
+#[test]
 fn a_drain_is_refused_where_nobody_was_ever_heard() {
     let mut host = master();
     let web = ["web".to_owned()];
@@ -223,6 +239,21 @@ fn a_host_that_stands_aside_hands_over_and_competes_again_when_it_is_back() {
     host.give(at(20_000), Input::StandAside(false));
     host.run_until(at(21_000));
     assert_eq!(host.state(), VrState::Master);
+}
+
+#[test]
+fn a_host_that_is_back_before_it_has_handed_over_stays_master_where_nobody_takes_over() {
+    let mut host = master();
+    host.give(at(4600), Input::StandAside(true));
+    host.give(at(5000), Input::StandAside(false));
+    host.run_until(at(30_000));
+    assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
+    // But not one that is drained as well.
+    host.give(at(30_000), drain(true));
+    host.give(at(30_001), Input::StandAside(true));
+    host.give(at(30_002), Input::StandAside(false));
+    host.run_until(at(40_000));
+    assert_eq!((host.state(), host.held.len()), (VrState::Backup, 0));
 }
 
 #[test]

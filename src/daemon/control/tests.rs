@@ -31,6 +31,7 @@ fn snapshot() -> Snapshot {
         instances: Vec::new(),
         groups: Vec::new(),
         checks: Vec::new(),
+        drained: Vec::new(),
         counters: AgentCounters::default(),
     }
 }
@@ -70,7 +71,7 @@ fn served(directory: &Directory) -> (Claim, Arc<Queue<Query>>, thread::JoinHandl
         "lb1".into(),
         Arc::clone(&queries),
         waker.clone(),
-        (log.clone(), drains, Supervisor::default()),
+        (log.clone(), drains, Supervisor::default(), Arc::default()),
     );
     let services = Services::new(waker.clone(), log.clone());
     let asked = Asked { queries: Arc::clone(&queries), waker, services };
