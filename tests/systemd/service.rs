@@ -205,6 +205,21 @@ fn the_service_is_watched_reloaded_and_killed_without_surprises() {
     assert!(!rig.output(&format!("{as_agent} restart failover-master@web.target")).status.success());
     rig.sh(&format!("{as_agent} start failover-master@x.target"));
 
+    // What the sandbox hides is not taken for what does not run.
+    rig.write(
+        "/etc/probe.toml",
+        &format!("{CONFIG}[check.log]\nprocess = {{ name = \"systemd-journald\" }}\n"),
+    );
+    let probe = |sandbox: &str| {
+        let unit =
+            format!("systemd-run --quiet --wait --pipe --uid=failover --property=ProtectProc={sandbox}");
+        let output = rig.output(&format!("{unit} failover probe log /etc/probe.toml 2>&1"));
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert_eq!(probe("default").0, Some(0), "{}", probe("default").1);
+    let (code, said) = probe("invisible");
+    assert!(code == Some(1) && said.contains("ProtectProc=default"), "{code:?} {said}");
+
     // Reloads, good and bad.
     rig.write("/etc/failover.toml", "[instance.web]\ninterfase = 1\n");
     let refused = rig.output("systemctl reload failover.service");
