@@ -196,9 +196,15 @@ fn notices() -> Vec<(Severity, Notice)> {
         (Warning, Notice::BusLost { why: why.clone() }),
         (Warning, Notice::BusNameTaken),
         (Error, Notice::BusUnserved { why: why.clone() }),
-        (Error, Notice::ReloadFailed { why }),
+        (Error, Notice::ReloadFailed { why: why.clone() }),
         (Error, Notice::ConfigurationRefused { summary: summary.clone(), first: None }),
         (Warning, Notice::ConfigurationWarns { summary }),
+        (Error, Notice::EngineStands),
+        (Error, Notice::EngineLate),
+        (Note, Notice::EngineOnTime),
+        (Warning, Notice::NotifyFailed { why: why.clone() }),
+        (Info, Notice::NotHeardAhead { why }),
+        (Info, Notice::HeardAhead),
         (Warning, Notice::LinesDropped { count }),
     ]
 }

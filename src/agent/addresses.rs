@@ -35,10 +35,12 @@ pub const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// Time between two attempts to remove an address that the kernel refused to remove [`ATTEMPTS`] times: as long as it
 /// stays, two hosts answer for it, so this is never given up.
 pub const STUCK_RETRY_AFTER: Duration = Duration::from_secs(5);
-/// Times within [`RESTORE_WINDOW`] that a vanished address is put back at once; then once per [`RESTORE_PAUSE`].
+/// Times within [`RESTORE_WINDOW`] that a vanished address is put back at once; then after [`RESTORE_PAUSE`], twice as long
+/// each time, up to [`RESTORE_PAUSE_LONGEST`]. `ip address flush` takes away again what is put back, up to ten times.
 const RESTORES: u8 = 5;
 const RESTORE_WINDOW: Duration = Duration::from_secs(10);
-const RESTORE_PAUSE: Duration = Duration::from_secs(1);
+const RESTORE_PAUSE: Duration = Duration::from_millis(20);
+const RESTORE_PAUSE_LONGEST: Duration = Duration::from_secs(1);
 
 /// How long an add that got no answer may still show its effect.
 const EXPECTED_FOR: Duration = Duration::from_secs(10);

@@ -8,6 +8,7 @@ mod caller;
 mod escape;
 mod keeper;
 mod link;
+pub mod logind;
 pub mod server;
 mod signals;
 mod unit;

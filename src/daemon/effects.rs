@@ -172,7 +172,7 @@ impl Effects {
                 Output::Rehooked(entered) => self.services.entered(entered, false),
                 Output::Drained(names) => self.records.drains.put(names),
                 Output::Holds { number, held } => self.records.holds(*number, held.as_deref()),
-                Output::StoodAside => {}
+                Output::StoodAside => self.services.stood_aside(),
                 Output::Report(report) => self.log.report(report.clone()),
                 Output::Finished => self.finished = true,
             }

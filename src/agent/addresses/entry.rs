@@ -6,7 +6,7 @@
 use super::lease::Renewal;
 use super::{
     ADDRESS_PROTOCOL, ATTEMPTS, EADDRNOTAVAIL, EEXIST, ENODEV, EXPECTED_FOR, Entry, Fact, Pending, Presence,
-    RESTORE_PAUSE, RESTORE_WINDOW, RESTORES, RETRY_AFTER, Request, STUCK_RETRY_AFTER,
+    RESTORE_PAUSE, RESTORE_PAUSE_LONGEST, RESTORE_WINDOW, RESTORES, RETRY_AFTER, Request, STUCK_RETRY_AFTER,
 };
 use crate::agent::message::{LinkAddress, Refusal};
 use crate::config::model::VirtualAddress;
@@ -73,7 +73,10 @@ impl Entry {
         }
         self.restores = self.restores.saturating_add(1);
         self.attempts = 0;
-        self.retry_at = (self.restores > RESTORES).then(|| now.after(RESTORE_PAUSE));
+        self.retry_at = self.restores.checked_sub(RESTORES + 1).map(|before| {
+            let doubled = RESTORE_PAUSE.saturating_mul(2_u32.saturating_pow(u32::from(before)));
+            now.after(doubled.min(RESTORE_PAUSE_LONGEST))
+        });
     }
 
     pub(super) fn add_answered(

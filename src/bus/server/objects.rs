@@ -98,7 +98,6 @@ fn manager(snapshot: &Snapshot) -> Object {
             (micros(&last.at), if last.applied { "applied" } else { "refused" }, last.text.as_str())
         }
     };
-    let drained = snapshot.instances.iter().filter(|instance| instance.drained);
     let properties = vec![
         ("Version", Value::text(&snapshot.version)),
         ("RouterID", Value::text(&snapshot.router_id)),
@@ -108,7 +107,7 @@ fn manager(snapshot: &Snapshot) -> Object {
         ("LastReloadAt", Value::Number(at)),
         ("LastReloadResult", Value::text(result)),
         ("LastReloadText", Value::text(text)),
-        ("Drained", Value::texts(drained.map(|instance| instance.name.as_str()))),
+        ("Drained", Value::texts(snapshot.drained.iter().map(String::as_str))),
         ("Counters", counters(&snapshot.counters)),
     ];
     Object { kind: Kind::Manager, properties }

@@ -91,6 +91,7 @@ fn sample() -> Tree {
                 text: "the configuration is not valid".to_owned(),
             }),
         }),
+        drained: vec!["web-1".to_owned()],
         instances: vec![web()],
         groups: Vec::new(),
         checks: vec![api()],
