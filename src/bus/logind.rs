@@ -107,7 +107,6 @@ impl<T: Fn(Told)> Going<T> {
 
 /// What came of one message.
 enum News {
-    Nothing,
     /// logind came, went, or is another one.
     Owner(Option<String>),
     Shutdown(bool),
@@ -131,29 +130,19 @@ async fn serve<T: Fn(Told)>(link: &Link, going: &mut Going<T>) -> Result<String,
     let mut owner: Option<String> =
         if there { Some(link.call_bus("GetNameOwner", &LOGIND).await?) } else { None };
     let mut locks = Vec::new();
-    let mut joined = false;
+    let (mut joined, mut refused) = (false, false);
     loop {
         if owner.is_some() && !joined {
             joined = true;
             going.set(asked(link, "PreparingForShutdown").await?, asked(link, "PreparingForSleep").await?);
-        }
-        if owner.is_none() {
+        } else if owner.is_none() {
             (going.tell)(Told::Alone("logind does not run".to_owned()));
-        } else if locks.is_empty() && !going.is() {
-            match take(link).await {
-                Ok(taken) => {
-                    locks = taken;
-                    (going.tell)(Told::Waits);
-                }
-                Err(trouble) => (going.tell)(Told::Alone(trouble.to_string())),
-            }
         }
-        let again = owner.is_some() && locks.is_empty() && !going.is();
+        let lacking = owner.is_some() && locks.is_empty() && !going.is();
         tokio::select! {
-            message = next(&mut stream) => match news(&message?, owner.as_deref()) {
-                News::Nothing => {}
+            news = heard(&mut stream, owner.as_deref()) => match news? {
                 News::Owner(now) => {
-                    (owner, joined) = (now, false);
+                    (owner, joined, refused) = (now, false, false);
                     locks.clear();
                 }
                 News::Shutdown(begins) => going.set(begins, going.sleep),
@@ -161,7 +150,18 @@ async fn serve<T: Fn(Told)>(link: &Link, going: &mut Going<T>) -> Result<String,
             },
             // The host may go. The sender lives as long as this.
             _ = going.done.changed(), if going.is() && !locks.is_empty() => locks.clear(),
-            () = tokio::time::sleep(AGAIN), if again => {}
+            // A lock that is answered after something else was heard is given back, and asked for again.
+            taken = take(link), if lacking && !refused => match taken {
+                Ok(taken) => {
+                    locks = taken;
+                    (going.tell)(Told::Waits);
+                }
+                Err(trouble) => {
+                    refused = true;
+                    (going.tell)(Told::Alone(trouble.to_string()));
+                }
+            },
+            () = tokio::time::sleep(AGAIN), if lacking && refused => refused = false,
         }
     }
 }
@@ -174,10 +174,19 @@ async fn next(stream: &mut MessageStream) -> Result<Message, Trouble> {
     }
 }
 
+/// The next news. Answers to calls come by the same stream, and are none.
+async fn heard(stream: &mut MessageStream, owner: Option<&str>) -> Result<News, Trouble> {
+    loop {
+        if let Some(news) = news(&next(stream).await?, owner) {
+            return Ok(news);
+        }
+    }
+}
+
 /// What a message says. One that is not what it should be says nothing.
-fn news(message: &Message, owner: Option<&str>) -> News {
+fn news(message: &Message, owner: Option<&str>) -> Option<News> {
     if message.message_type() != Type::Signal {
-        return News::Nothing;
+        return None;
     }
     let header = message.header();
     let sender = header.sender().map(ToString::to_string);
@@ -186,17 +195,17 @@ fn news(message: &Message, owner: Option<&str>) -> News {
     let body = message.body();
     if interface == DBUS && member == "NameOwnerChanged" && sender.as_deref() == Some(DBUS) {
         return match body.deserialize::<(&str, &str, &str)>() {
-            Ok((LOGIND, _, now)) => News::Owner(Some(now.to_owned()).filter(|now| !now.is_empty())),
-            Ok(_) | Err(_) => News::Nothing,
+            Ok((LOGIND, _, now)) => Some(News::Owner(Some(now.to_owned()).filter(|now| !now.is_empty()))),
+            Ok(_) | Err(_) => None,
         };
     }
     if interface != MANAGER || sender.as_deref() != owner {
-        return News::Nothing;
+        return None;
     }
     match (member, body.deserialize::<bool>()) {
-        ("PrepareForShutdown", Ok(begins)) => News::Shutdown(begins),
-        ("PrepareForSleep", Ok(begins)) => News::Sleep(begins),
-        (_, _) => News::Nothing,
+        ("PrepareForShutdown", Ok(begins)) => Some(News::Shutdown(begins)),
+        ("PrepareForSleep", Ok(begins)) => Some(News::Sleep(begins)),
+        (_, _) => None,
     }
 }
 
