@@ -77,10 +77,12 @@ fn read(socket: &Socket, address: IpAddr, over: &AtomicBool) -> Vec<Duration> {
 fn told(event: &[u8], address: IpAddr) -> Option<bool> {
     let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(event).expect("netlink message");
     let NetlinkPayload::InnerMessage(message) = message.payload else { return None };
-    let (there, message) = match message {
-        RouteNetlinkMessage::NewAddress(message) => (true, message),
-        RouteNetlinkMessage::DelAddress(message) => (false, message),
-        _ => return None,
+    let (there, message) = if let RouteNetlinkMessage::NewAddress(message) = message {
+        (true, message)
+    } else if let RouteNetlinkMessage::DelAddress(message) = message {
+        (false, message)
+    } else {
+        return None;
     };
     (one(&message)?.address == address).then_some(there)
 }

@@ -1,11 +1,10 @@
 //! What an administrator does to a service on two hosts, and what may happen to it there; with a client that counts.
 
-use std::thread;
 use std::time::Duration;
 
 use failover::agent::snapshot::VrState;
 
-use super::site::{HICCUP, INTERVAL, Site, configuration, web};
+use super::site::{HICCUP, Site, configuration, look_on, web};
 use super::{Administered, LIMIT, packages};
 use crate::lab::absence::Absence;
 use crate::lab::machine::Machine;
@@ -138,7 +137,7 @@ fn drained(site: &mut Site) {
     site.a.sh("systemctl start failover");
     wait("the agent is back", LIMIT, || web(&site.a).map(drop));
     assert!(web(&site.a).is_some_and(|web| web.drained), "forgotten over the reboot");
-    thread::sleep(INTERVAL * 4);
+    look_on();
     site.held_by_b();
     let served = site.served(|| {
         site.a.sh("failover undrain web");

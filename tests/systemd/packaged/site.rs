@@ -1,5 +1,7 @@
 //! Two hosts with the package installed, an address between them, and a client.
 
+#![expect(clippy::disallowed_methods, reason = "a calm in which nothing happens is a time")]
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::thread;
@@ -16,7 +18,7 @@ use crate::lab::wire::now;
 use crate::lab::{Lab, wait};
 
 /// The interval of the adverts.
-pub(super) const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(1);
 /// Requests, one each millisecond, that may be lost in a hand-over: what a busy machine's hiccup costs. A gap of one skew
 /// would be 609 of them.
 pub(super) const HICCUP: u32 = 60;
@@ -93,7 +95,7 @@ impl Site {
         let (start, before) = (now(), self.transitions());
         let served = self.served(|| {
             happening();
-            thread::sleep(INTERVAL * 4);
+            look_on();
         });
         assert_eq!(self.lab.wire.claimants(start, VRID), BTreeSet::from([self.lab.a.name.clone()]));
         let resigned = |(_, _, vrrp): &(_, _, crate::lab::frame::Vrrp)| vrrp.priority == 0;
@@ -107,6 +109,11 @@ impl Site {
     fn transitions(&self) -> u64 {
         web(&self.b).expect("an agent on b").counters.master_transitions
     }
+}
+
+/// For longer than `b` waits for an advert.
+pub(super) fn look_on() {
+    thread::sleep(INTERVAL * 4);
 }
 
 /// The instance, as the agent of a host tells it; `None` without an agent.
