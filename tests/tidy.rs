@@ -19,7 +19,7 @@ const LAYERS: [(&str, &[&str], bool); 15] = [
     ("agent", &["time", "net", "vrrp", "config", "health"], true),
     ("os", &["time", "net"], false),
     ("observe", &["time", "net", "agent", "os"], false),
-    ("bus", &["time", "net", "config", "os"], false),
+    ("bus", &["time", "net", "config", "health", "agent", "os"], false),
     ("probe", &["time", "net", "config", "health", "os", "bus"], false),
     ("hook", &["time", "net", "config", "agent", "os", "bus", "probe"], false),
     (

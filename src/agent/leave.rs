@@ -138,6 +138,20 @@ impl Agent {
             let subject = instance.subject.clone();
             out.push(Output::Report(Report::Planned(Planned::Undrained { subject })));
             self.restand(now, number, None, out);
+            self.relent(now, number, out);
+        }
+    }
+
+    /// An instance that hands over may be MASTER again if nobody takes over: nothing wants it to leave any more, and none of
+    /// its group has.
+    fn relent(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let Some(instance) = self.instances.get(number) else { return };
+        let wanted_to = self.phase != Phase::Running || self.aside != Aside::No || instance.drained;
+        let members = instance.group.and_then(|at| self.groups.get(at)).map(super::Group::members);
+        let holds = |other| self.instances.get(other).is_some_and(Instance::is_master);
+        let whole = members.is_none_or(|mut members| members.all(holds));
+        if instance.router.is_leaving() && !wanted_to && whole {
+            self.drive(now, number, Event::Relent, out);
         }
     }
 
@@ -155,6 +169,7 @@ impl Agent {
             if let Some(instance) = self.instances.get_mut(number).filter(|instance| !instance.retired) {
                 instance.aside = aside;
                 self.restand(now, number, None, out);
+                self.relent(now, number, out);
             }
         }
         if aside {

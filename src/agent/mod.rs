@@ -20,7 +20,7 @@
 //! | `announcer` | gratuitous ARP and neighbour advertisements, paced |
 //! | `sockets` | which sockets are open with which filter |
 //! | `timers` | who is due next |
-//! | [`report`], [`snapshot`] | what people are told |
+//! | [`report`], [`snapshot`], `summary` | what people are told |
 
 pub mod addresses;
 mod announcer;
@@ -39,6 +39,7 @@ mod resume;
 mod routes;
 pub mod snapshot;
 mod sockets;
+mod summary;
 mod timers;
 mod transmit;
 pub mod trouble;
@@ -66,7 +67,7 @@ use timers::Timers;
 use world::{Event as WorldEvent, World};
 
 use crate::config::model::GroupConfig;
-use crate::net::LinkName;
+use crate::net::{LinkIndex, LinkName, Prefix};
 use crate::time::Instant;
 use crate::vrrp::router::{Action, Event};
 
@@ -93,6 +94,8 @@ pub struct Agent {
     by_wire: BTreeMap<(SocketId, u8), usize>,
     /// Every virtual address: none of them is a primary address of this host.
     virtual_addresses: BTreeSet<IpAddr>,
+    /// Networks that are known to have an address of the host's own, or none; empty when that may have changed.
+    networks: BTreeMap<(LinkIndex, Prefix), bool>,
     /// Every interface that an instance names: changes of others concern nobody.
     interfaces: BTreeSet<LinkName>,
     /// Groups, by the number that [`Instance::group`] has.
@@ -141,6 +144,7 @@ impl Agent {
             by_name: BTreeMap::new(),
             by_wire: BTreeMap::new(),
             virtual_addresses: BTreeSet::new(),
+            networks: BTreeMap::new(),
             interfaces: BTreeSet::new(),
             groups: Vec::new(),
             group_configs: BTreeMap::new(),
@@ -235,6 +239,7 @@ impl Agent {
             instances: numbers.map(|instance| self.status_of(now, instance)).collect(),
             groups: self.groups.iter().map(|group| group.status(now, &self.instances)).collect(),
             checks: Vec::new(),
+            drained: self.drained.iter().cloned().collect(),
             counters: self.counters.clone(),
         }
     }

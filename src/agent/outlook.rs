@@ -3,6 +3,8 @@
 //!
 //! `failover plan` shows it, and a reload answers with it: it is made of the same [`plan`] that the agent applies.
 
+mod words;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,8 @@ use crate::config::Config;
 use crate::config::model::{AgentConfig, InstanceConfig};
 use crate::config::plan::{self, Change, KeyChange};
 use crate::vrrp::fields::Claim;
+
+pub use words::{Marks, Plain};
 
 /// What a configuration would do. Keys of the JSON form are added, never renamed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -42,6 +42,7 @@ pub(super) fn first_unready<'n, K: Copy, T>(
 impl Agent {
     /// A dump came in: everything is compared with it.
     pub(super) fn compare_all(&mut self, now: Instant, out: &mut Vec<Output>) {
+        self.networks.clear();
         self.links_changed(now, out);
         for key in self.addresses.keys() {
             self.look_at(now, key, out);
@@ -151,6 +152,7 @@ impl Agent {
         let concerns = self.world.link(index).is_some_and(|known| self.interfaces.contains(&known.name));
         self.world.apply(WorldEvent::LinkGone(index));
         self.addresses.link_gone(index);
+        self.networks.clear();
         if concerns {
             self.links_changed(now, out);
         }
@@ -164,6 +166,7 @@ impl Agent {
         self.world.apply(WorldEvent::Address(address));
         self.look_at(now, key, out);
         if !ours && !renewed {
+            self.networks.clear();
             self.evaluate_sources(now, key, out);
         }
     }
@@ -180,6 +183,7 @@ impl Agent {
         self.world.apply(WorldEvent::AddressGone(link, prefix));
         self.look_at(now, key, out);
         if !ours {
+            self.networks.clear();
             self.evaluate_sources(now, key, out);
         }
     }

@@ -7,8 +7,6 @@
 //!
 //! Never: knows routes themselves. When the host's own address goes, the next renewal brings a route.
 
-use std::collections::BTreeSet;
-
 use super::Agent;
 use super::addresses::ADDRESS_PROTOCOL;
 use super::message::{Change, LinkAddress, Output};
@@ -16,31 +14,21 @@ use crate::net::{LinkIndex, Prefix};
 
 impl Agent {
     /// Has those of the outputs that lease an address ask for no route where the host has one of its own.
-    pub(super) fn spare_routes(&self, outputs: &mut [Output]) {
-        let wanted: BTreeSet<(LinkIndex, Prefix)> =
-            outputs.iter_mut().filter_map(leased).map(|(network, _)| network).collect();
-        if wanted.is_empty() {
-            return;
-        }
-        let others: BTreeSet<(LinkIndex, Prefix)> = self
-            .world
-            .addresses()
-            .filter(|address| wanted.contains(&network(address)) && !self.put_there_by_us(address))
-            .map(network)
-            .collect();
+    pub(super) fn spare_routes(&mut self, outputs: &mut [Output]) {
         for (network, route) in outputs.iter_mut().filter_map(leased) {
-            *route = !others.contains(&network);
+            let known = self.networks.get(&network).copied();
+            let own = known.unwrap_or_else(|| self.has_own_address_in(network));
+            self.networks.insert(network, own);
+            *route = !own;
         }
     }
 
-    fn put_there_by_us(&self, address: &LinkAddress) -> bool {
-        address.protocol == ADDRESS_PROTOCOL
-            || self.addresses.is_ours((address.link, address.prefix.address()))
+    fn has_own_address_in(&self, (link, network): (LinkIndex, Prefix)) -> bool {
+        let ours = |address: &LinkAddress| {
+            address.protocol == ADDRESS_PROTOCOL || self.addresses.is_ours((link, address.prefix.address()))
+        };
+        self.world.in_network(link, network).any(|address| !ours(address))
     }
-}
-
-fn network(address: &LinkAddress) -> (LinkIndex, Prefix) {
-    (address.link, address.prefix.network())
 }
 
 /// The network of an IPv6 address that is to be leased, and whether that asks for a route.

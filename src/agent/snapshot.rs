@@ -26,6 +26,9 @@ pub struct Snapshot {
     /// Every check, by name; the agent itself knows only their verdicts.
     #[serde(default)]
     pub checks: Vec<CheckStatus>,
+    /// Every drained instance by name, whether it is configured or not.
+    #[serde(default)]
+    pub drained: Vec<String>,
     /// Counters that belong to no instance.
     pub counters: AgentCounters,
 }

@@ -175,6 +175,20 @@ impl World {
         self.addresses.get(&(link, prefix)).map(|(_, known)| known)
     }
 
+    /// The addresses on `link` with this very network.
+    pub(crate) fn in_network(&self, link: LinkIndex, network: Prefix) -> impl Iterator<Item = &LinkAddress> {
+        let first = Prefix::new(network.address(), 0).unwrap_or(network);
+        let within = move |on: LinkIndex, prefix: Prefix| {
+            let widened = Prefix::new(prefix.address(), network.length()).map(Prefix::network);
+            on == link && widened == Some(network)
+        };
+        self.addresses
+            .range((link, first)..)
+            .take_while(move |((on, prefix), _)| within(*on, *prefix))
+            .filter(move |((_, prefix), _)| prefix.length() == network.length())
+            .map(|(_, (_, address))| address)
+    }
+
     /// Every address.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &LinkAddress> {
         self.addresses.values().map(|(_, address)| address)

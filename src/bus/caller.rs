@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::time::timeout;
 use zbus::OwnedObjectPath;
 
-use super::SYSTEM_BUS;
 use super::link::{Link, MANAGER, MANAGER_PATH};
+use super::system_bus;
 
 /// A row of `ListJobs`: number, unit, type, state, the job's path, the unit's path.
 type Job = (u32, String, String, String, OwnedObjectPath, OwnedObjectPath);
@@ -21,8 +21,7 @@ pub async fn job_of_caller(limit: Duration) -> Result<Option<String>, String> {
 }
 
 async fn ask() -> Result<Option<String>, String> {
-    let address = std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|_| SYSTEM_BUS.to_owned());
-    let link = Link::connect(&address).await?;
+    let link = Link::connect(&system_bus()).await?;
     // 0: whoever asks.
     let unit = link.call(MANAGER_PATH, MANAGER, "GetUnitByPID", &0_u32).await;
     let (unit, _): (OwnedObjectPath, _) = unit.map_err(|trouble| trouble.to_string())?;

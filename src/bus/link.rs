@@ -116,7 +116,8 @@ impl Link {
         Ok(answer)
     }
 
-    async fn call_at<B, R>(
+    /// Calls a method of anybody; also where the answer stands among everything that came in.
+    pub(super) async fn call_at<B, R>(
         &self,
         destination: &str,
         path: &str,

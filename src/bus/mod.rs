@@ -1,6 +1,6 @@
-//! D-Bus: units of systemd, asked and told over the system bus.
+//! D-Bus: units of systemd, asked and told over the system bus; and our own objects ([`server`]).
 //!
-//! Owns one connection, kept while somebody needs it and made again when it is lost; what is known of every watched
+//! Owns one connection to systemd, kept while somebody needs it and made again when it is lost; what is known of every watched
 //! unit; jobs under way. Never: decides what a state means, blocks, or keeps a connection that nobody needs. A call
 //! that fails is a [`Trouble`]; a lost connection is a [`Standing`], with the time since when and the reason.
 
@@ -8,6 +8,8 @@ mod caller;
 mod escape;
 mod keeper;
 mod link;
+pub mod logind;
+pub mod server;
 mod signals;
 mod unit;
 
@@ -25,6 +27,7 @@ pub use caller::job_of_caller;
 pub use escape::escape;
 use link::Link;
 pub use link::Trouble;
+pub use server::Changes;
 use unit::Slot;
 pub use unit::{Seen, Watch};
 
@@ -32,6 +35,13 @@ pub use unit::{Seen, Watch};
 const SYSTEM_BUS: &str = "unix:path=/run/dbus/system_bus_socket";
 /// Ends of jobs that are remembered, because the end may be told before the answer that names the job.
 const ENDED_JOBS: usize = 256;
+
+/// Where the system bus of this host is: `DBUS_SYSTEM_BUS_ADDRESS`, or where it usually is. Nowhere, if that is set to
+/// nothing.
+#[must_use]
+pub fn system_bus() -> String {
+    std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|_| SYSTEM_BUS.to_owned())
+}
 
 /// The way to systemd; clones share one connection. Belongs to a thread with a `LocalSet`.
 #[derive(Clone, Debug)]
@@ -97,9 +107,9 @@ struct Jobs {
 }
 
 impl Default for Bus {
-    /// The system bus of this host: `DBUS_SYSTEM_BUS_ADDRESS`, or where it usually is.
+    /// By the system bus.
     fn default() -> Self {
-        Bus::new(std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|_| SYSTEM_BUS.to_owned()))
+        Bus::new(system_bus())
     }
 }
 
@@ -122,10 +132,10 @@ impl Bus {
         }))
     }
 
-    /// Whether systemd runs this host at all (`sd_booted(3)`).
+    /// Whether systemd runs this host at all (`sd_booted(3)`), and is not kept from us by a bus without an address.
     #[must_use]
     pub fn booted() -> bool {
-        std::path::Path::new("/run/systemd/system").is_dir()
+        std::path::Path::new("/run/systemd/system").is_dir() && !system_bus().is_empty()
     }
 
     /// Keeps the connection for as long as the value lives. To be called within a `LocalSet`.

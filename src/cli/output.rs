@@ -4,6 +4,7 @@
 //! to tell.
 
 use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
 
 use super::Failure;
 
@@ -21,6 +22,12 @@ pub(super) fn complain(text: &str) {
 /// Writes text that is laid out already, such as diagnostics, to standard error.
 pub(super) fn complain_plainly(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// How many characters a line of `stream` has: what `COLUMNS` says, else what the terminal is; nothing for anything else.
+pub(super) fn width(stream: &impl AsFd) -> Option<usize> {
+    let said = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok()).filter(|width| *width > 0);
+    said.or_else(|| terminal_size::terminal_size_of(stream).map(|(width, _)| usize::from(width.0)))
 }
 
 /// Whether `stream` is a terminal whose reader wants colour (<https://no-color.org>).

@@ -3,7 +3,6 @@
 //! The agent itself reads the file, with its own eyes and environment, so that the plan is what a reload does. Fails: exit
 //! code 3 when no agent runs, 78 when the configuration is not valid, which then changes nothing.
 
-use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,6 @@ use clap::Args;
 
 use super::status::layout::Paint;
 use super::{Exit, Failure, RuntimeDir, ask, output};
-use crate::agent::outlook::{InstanceOutlook, Outlook};
 use crate::daemon::{Answer, Request};
 
 /// What each process has of its own.
@@ -75,7 +73,7 @@ fn tell(answer: Answer, nothing: &str, json: bool) -> Result<Exit, Failure> {
                     serde_json::to_string_pretty(&plan).map_err(|error| Failure::new(error.to_string()))?;
                 text + "\n"
             } else {
-                in_words(&plan, nothing, Paint::new(output::wants_color(&io::stdout())))
+                plan.in_words(nothing, &Paint::new(output::wants_color(&io::stdout())))
             })?;
             Ok(Exit::Fine)
         }
@@ -89,48 +87,9 @@ fn tell(answer: Answer, nothing: &str, json: bool) -> Result<Exit, Failure> {
     }
 }
 
-/// What changes, an instance at a time, and a last line with the numbers; what is kept and does not move is only
-/// counted.
-fn in_words(plan: &Outlook, nothing: &str, paint: Paint) -> String {
-    if plan.is_empty() {
-        return format!("{nothing}: {}\n", plan.summary);
-    }
-    let mut text = String::new();
-    for change in &plan.agent {
-        let _ = writeln!(text, "agent: {} {}", change.key, change.change);
-    }
-    let told = |instance: &&InstanceOutlook| instance.action != "kept" || !instance.effect.is_empty();
-    for instance in plan.instances.iter().filter(told) {
-        text.push_str(&one(instance, paint));
-    }
-    for (what, others) in [("check", &plan.checks), ("group", &plan.groups)] {
-        for other in others.iter().filter(|other| other.action != "kept") {
-            let _ = writeln!(text, "{what} {}: {}", other.name, other.action);
-            for change in &other.changes {
-                let _ = writeln!(text, "  {} {}", change.key, change.change);
-            }
-        }
-    }
-    let _ = writeln!(text, "{}", plan.summary);
-    text
-}
-
-fn one(instance: &InstanceOutlook, paint: Paint) -> String {
-    let state =
-        instance.state.map(|state| format!(" ({})", paint.state(state, state.word()))).unwrap_or_default();
-    let effect = if instance.resigns { paint.bad(&instance.effect) } else { instance.effect.clone() };
-    let mut text = format!("{}{state}: {}, {effect}\n", paint.heading(&instance.name), instance.action);
-    for change in &instance.changes {
-        let _ = writeln!(text, "    {} {}", change.key, change.change);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::agent::snapshot::VrState;
-    use crate::config::plan::KeyChange;
 
     #[test]
     fn what_only_this_process_has_is_not_asked_for() {
@@ -139,48 +98,5 @@ mod tests {
             assert!(text.starts_with(own) && text.contains("another file for the agent"), "{text}");
         }
         assert!(for_the_agent(Path::new("a.toml")).is_ok_and(|path| path.is_absolute()));
-    }
-
-    #[test]
-    fn a_plan_names_what_changes_and_counts_the_rest() {
-        let change = |key: &str, change: &str| KeyChange { key: key.to_owned(), change: change.to_owned() };
-        let instance = |name: &str, action: &str, state, effect: &str| InstanceOutlook {
-            name: name.to_owned(),
-            action: action.to_owned(),
-            state,
-            changes: Vec::new(),
-            effect: effect.to_owned(),
-            resigns: false,
-        };
-        let mut web = instance("web", "changed", Some(VrState::Master), "stays MASTER");
-        web.changes = vec![change("priority", "100 → 120")];
-        let plan = Outlook {
-            summary: "1 changed, 1 added, 1 kept".to_owned(),
-            agent: vec![change("router_id", "lb1 → lb2")],
-            instances: vec![
-                instance("db", "kept", Some(VrState::Backup), ""),
-                instance("mail", "added", None, "starts"),
-                web,
-            ],
-            ..Outlook::default()
-        };
-        assert_eq!(
-            in_words(&plan, "", Paint::new(false)),
-            "agent: router_id lb1 → lb2\nmail: added, starts\nweb (MASTER): changed, stays MASTER\n    \
-             priority 100 → 120\n1 changed, 1 added, 1 kept\n"
-        );
-        let mut moved = instance("db", "kept", Some(VrState::Master), "resigns, and is FAULT: why");
-        moved.resigns = true;
-        let plan = Outlook {
-            summary: "1 added, 1 kept".to_owned(),
-            instances: vec![moved, instance("mail", "added", None, "starts")],
-            ..Outlook::default()
-        };
-        assert_eq!(
-            in_words(&plan, "", Paint::new(false)),
-            "db (MASTER): kept, resigns, and is FAULT: why\nmail: added, starts\n1 added, 1 kept\n"
-        );
-        let none = Outlook { summary: "3 kept".to_owned(), ..Outlook::default() };
-        assert_eq!(in_words(&none, "nothing changed", Paint::new(false)), "nothing changed: 3 kept\n");
     }
 }

@@ -1,7 +1,7 @@
-//! The runtime directory: one agent at a time in it, and two sockets: one that tells everybody what the agent is doing, and
-//! one through which its owner and root ask it for something.
+//! The runtime directory: one agent at a time in it, and its sockets: one that tells everybody what the agent is doing, one
+//! through which its owner and root ask it for something, and one for D-Bus.
 //!
-//! Owns the lock, the sockets and the threads behind them. Whoever connects to the first gets the agent's state as one JSON
+//! Owns the lock, the sockets and the threads behind the first two. Whoever connects to the first gets the agent's state as one JSON
 //! document, and nothing is read from it; to the second one sends one line, a [`Request`], and gets one [`Answer`]. Each
 //! connection has a time limit, and so has their number. Fails when another agent has the directory, or when it cannot
 //! be written.
@@ -28,6 +28,7 @@ use super::engine::Query;
 use super::log::Log;
 use super::reload::{Answer, Reloader};
 use super::services::Services;
+use crate::agent::snapshot::Snapshot;
 use crate::observe::notice::Notice;
 use crate::os::clock;
 use crate::os::process::Waker;
@@ -38,6 +39,8 @@ use crate::time::Instant;
 pub const STATUS_SOCKET: &str = "status.sock";
 /// Name of the socket in the runtime directory that takes requests.
 pub const CONTROL_SOCKET: &str = "control.sock";
+/// Name of the socket in the runtime directory on which the agent's objects of D-Bus are, without a bus.
+pub const BUS_SOCKET: &str = "bus";
 /// Name of the lock in the runtime directory.
 const LOCK: &str = "lock";
 /// Connections served at once by each socket; more are closed unanswered.
@@ -105,6 +108,7 @@ pub enum ControlError {
 }
 
 /// Those who know what the agent is doing.
+#[derive(Clone)]
 pub(super) struct Asked {
     /// To the engine.
     pub(super) queries: Arc<Queue<Query>>,
@@ -114,10 +118,24 @@ pub(super) struct Asked {
     pub(super) services: Services,
 }
 
+impl Asked {
+    /// What the agent is doing.
+    pub(super) fn snapshot(&self, configuration: &Reloader) -> io::Result<Snapshot> {
+        let (reply, answer) = sync_channel(1);
+        self.queries.push(Query::Status(reply)).map_err(|_| io::Error::from(io::ErrorKind::WouldBlock))?;
+        self.waker.wake();
+        let mut snapshot = answer.recv_timeout(LIMIT).map_err(io::Error::other)?;
+        snapshot.configuration = Some(configuration.status());
+        snapshot.checks = self.services.checks();
+        Ok(snapshot)
+    }
+}
+
 /// The runtime directory, ours for as long as this lives.
 pub(super) struct Claim {
     status: Listener,
     control: Listener,
+    bus: Listener,
     _lock: Flock<File>,
 }
 
@@ -165,7 +183,8 @@ impl Claim {
         // Anybody may look: that socket only tells.
         let status = Listener::open(directory.join(STATUS_SOCKET), 0o666)?;
         let control = Listener::open(directory.join(CONTROL_SOCKET), 0o600)?;
-        Ok(Claim { status, control, _lock: lock })
+        let bus = Listener::open(directory.join(BUS_SOCKET), 0o600)?;
+        Ok(Claim { status, control, bus, _lock: lock })
     }
 
     /// Starts to answer who connects, and to let go of who asks `alone` whose it is.
@@ -184,9 +203,14 @@ impl Claim {
         serve("control", REQUEST_STACK, &self.control, None, log, control)
     }
 
+    /// The socket for D-Bus.
+    pub(super) fn bus(&self) -> io::Result<UnixListener> {
+        self.bus.socket.try_clone()
+    }
+
     /// Takes the sockets away.
     pub(super) fn release(&self) {
-        for listener in [&self.status, &self.control] {
+        for listener in [&self.status, &self.control, &self.bus] {
             // It may be gone by another hand; then there is nothing to do.
             let _ = fs::remove_file(&listener.path);
         }
@@ -269,13 +293,7 @@ fn wait(listener: &UnixListener, alone: Option<&Socket>) -> bool {
 
 fn answer_question(stream: UnixStream, asked: &Asked, configuration: &Reloader) -> io::Result<()> {
     let until = clock::now().after(LIMIT);
-    let (reply, answer) = sync_channel(1);
-    asked.queries.push(Query::Status(reply)).map_err(|_| io::Error::from(io::ErrorKind::WouldBlock))?;
-    asked.waker.wake();
-    let mut snapshot = answer.recv_timeout(LIMIT).map_err(io::Error::other)?;
-    snapshot.configuration = Some(configuration.status());
-    snapshot.checks = asked.services.checks();
-    write(stream, until, &snapshot)
+    write(stream, until, &asked.snapshot(configuration)?)
 }
 
 fn answer_request(stream: &UnixStream, reloader: &Reloader) -> io::Result<()> {

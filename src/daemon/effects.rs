@@ -12,6 +12,7 @@ use super::log::Log;
 use super::records::Records;
 use super::services::Services;
 use crate::agent::message::{Input, Listen, Output, Refusal, RequestId, SocketId};
+use crate::bus::Changes;
 use crate::net::{Family, LinkIndex};
 use crate::observe::notice::Notice;
 use crate::os::OsError;
@@ -46,6 +47,8 @@ pub(super) struct Effects {
     services: Services,
     worker: Worker,
     pub(super) records: Records,
+    /// For those who tell others what the agent is doing.
+    changes: Arc<Changes>,
     /// Adverts went out in this turn.
     sent: bool,
     sockets: BTreeMap<SocketId, VrrpSocket>,
@@ -111,7 +114,7 @@ impl Effects {
         worker: Worker,
         services: Services,
         records: Records,
-        log: Log,
+        (changes, log): (Arc<Changes>, Log),
     ) -> Result<Self, OsError> {
         Ok(Effects {
             poll,
@@ -119,6 +122,7 @@ impl Effects {
             services,
             worker,
             records,
+            changes,
             sent: false,
             sockets: BTreeMap::new(),
             send_buffers: SendBuffers::default(),
@@ -137,6 +141,9 @@ impl Effects {
         let mut rest: &[Output] = outputs;
         while let Some((first, others)) = rest.split_first() {
             let mut run = 1;
+            if is_news(first) {
+                self.changes.mark();
+            }
             match first {
                 Output::Send { socket, .. } => {
                     let same =
@@ -165,7 +172,7 @@ impl Effects {
                 Output::Rehooked(entered) => self.services.entered(entered, false),
                 Output::Drained(names) => self.records.drains.put(names),
                 Output::Holds { number, held } => self.records.holds(*number, held.as_deref()),
-                Output::StoodAside => {}
+                Output::StoodAside => self.services.stood_aside(),
                 Output::Report(report) => self.log.report(report.clone()),
                 Output::Finished => self.finished = true,
             }
@@ -200,6 +207,7 @@ impl Effects {
 
     /// To be told of every address change that the kernel thread has answered.
     pub(super) fn answered(&mut self) {
+        self.changes.mark();
         let refusal = || Refusal { errno: 0, text: "too many address changes at once".into() };
         let refused = self.asked.answered().into_iter();
         self.answers.extend(refused.map(|request| Answer::Applied { request, outcome: Err(refusal()) }));
@@ -273,6 +281,11 @@ impl Effects {
             }
         }
     }
+}
+
+/// Whether the agent may be in another way since. Adverts and announcements come all the time and say nothing new.
+fn is_news(output: &Output) -> bool {
+    !matches!(output, Output::Send { .. } | Output::Frame { .. } | Output::Holds { .. })
 }
 
 fn outgoing(source: IpAddr, destination: IpAddr, payload: &Arc<[u8]>) -> Outgoing<'_> {

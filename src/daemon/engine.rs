@@ -16,7 +16,8 @@ use super::effects::{Effects, socket_of};
 use super::pace::{PAUSE_MS, Pace};
 use super::reload::Ticket;
 use super::services::Board;
-use super::{RunError, convert};
+use super::supervisor::Supervisor;
+use super::{LEAVE_LIMIT, RunError, convert};
 use crate::agent::Agent;
 use crate::agent::message::{Datagram, Drain, Input, Output, RequestId, SocketId};
 use crate::agent::outlook::Outlook;
@@ -90,6 +91,8 @@ pub(super) struct Sources {
     pub(super) board: Arc<Board>,
     /// Watches all but the sockets.
     pub(super) urgent: Poll,
+    /// Tells systemd.
+    pub(super) supervisor: Supervisor,
 }
 
 /// The agent and what carries out its outputs.
@@ -99,6 +102,8 @@ struct Node {
     out: Vec<Output>,
     /// The time of the last fact: for the agent, time never goes back.
     last: Instant,
+    /// What the instances are doing may be something else since it was told.
+    news: bool,
 }
 
 impl Node {
@@ -124,6 +129,7 @@ impl Node {
     fn feed_at(&mut self, at: Instant, input: Input<'_>) {
         self.last = self.last.max(at);
         self.agent.handle(self.last, input, &mut self.out);
+        self.news |= self.out.iter().any(is_news);
         self.effects.perform(&mut self.out);
     }
 }
@@ -140,12 +146,16 @@ pub(super) struct Engine {
     /// How often it was told to stop.
     stops: u8,
     dump_again_at: Option<Instant>,
+    /// It has seen the links and addresses of the host.
+    dumped: bool,
+    /// It serves, and that was told.
+    serves: bool,
 }
 
 impl Engine {
     pub(super) fn new(agent: Agent, effects: Effects, sources: Sources) -> Self {
         Engine {
-            node: Node { agent, effects, out: Vec::new(), last: Instant::ZERO },
+            node: Node { agent, effects, out: Vec::new(), last: Instant::ZERO, news: false },
             sources,
             batch: Batch::default(),
             ready: Vec::new(),
@@ -154,6 +164,8 @@ impl Engine {
             pace: Pace::default(),
             stops: 0,
             dump_again_at: None,
+            dumped: false,
+            serves: false,
         }
     }
 
@@ -172,6 +184,7 @@ impl Engine {
         while !self.node.effects.finished {
             let deadline = self.wait()?;
             self.turn(deadline)?;
+            self.tell();
         }
         Ok(())
     }
@@ -233,7 +246,10 @@ impl Engine {
         let heard = self.take_messages(deadline);
         let now = clock::now();
         self.pace.heard(now, heard);
-        if self.node.agent.deadline().is_some_and(|deadline| deadline <= now) {
+        let pulse = self.sources.supervisor.pulse();
+        pulse.turn(now);
+        if let Some(due) = self.node.agent.deadline().filter(|due| *due <= now) {
+            pulse.timer(now.since(due));
             self.pace.acted(now);
             self.node.feed(Input::Timeout);
         }
@@ -252,6 +268,22 @@ impl Engine {
             self.take_signals()?;
         }
         Ok(())
+    }
+
+    /// Puts there for systemd what is new. Ready is an agent that has seen the host and opened the sockets that it can: an
+    /// instance that cannot take part is in FAULT, and waits for what is missing.
+    fn tell(&mut self) {
+        let news = std::mem::take(&mut self.node.news);
+        let ready = !self.serves && self.dumped && self.node.effects.answers.is_empty();
+        let told = ready || (self.serves && news);
+        if !told || !self.sources.supervisor.listens() {
+            return;
+        }
+        self.sources.supervisor.summary(self.node.agent.summary());
+        if ready {
+            self.serves = true;
+            self.sources.supervisor.ready();
+        }
     }
 
     /// Feeds back what came of earlier outputs; what comes of these waits for the next turn.
@@ -280,7 +312,10 @@ impl Engine {
                     self.node.feed(Input::Applied { request: RequestId(id), outcome });
                     self.node.effects.answered();
                 }
-                Outcome::Dumped(Ok(observed)) => self.node.feed(Input::Observed(convert::observed(observed))),
+                Outcome::Dumped(Ok(observed)) => {
+                    self.node.feed(Input::Observed(convert::observed(observed)));
+                    self.dumped = true;
+                }
                 Outcome::Dumped(Err(failure)) => {
                     self.node.effects.log.tell(Notice::DumpFailed { why: failure.text });
                     self.dump_again_at = Some(clock::now().after(DUMP_AGAIN));
@@ -314,6 +349,9 @@ impl Engine {
     }
 
     fn take_verdicts(&mut self) {
+        if let Some(aside) = self.sources.board.take_aside() {
+            self.node.feed(Input::StandAside(aside));
+        }
         for fact in self.sources.board.take().into_values() {
             self.node.feed(Input::Judged(fact));
         }
@@ -352,6 +390,8 @@ impl Engine {
                 Asked::Stop if self.stops >= PATIENT_STOPS => return Err(RunError::Interrupted),
                 Asked::Stop => {
                     self.stops += 1;
+                    let all = self.node.agent.with_their_groups(&[]).unwrap_or_default();
+                    self.sources.supervisor.leaving(self.node.agent.hand_over_limit(&all) + LEAVE_LIMIT);
                     self.node.feed(Input::Stop);
                 }
                 // One that is waiting already will read what is there by then.
@@ -362,6 +402,14 @@ impl Engine {
         }
         Ok(())
     }
+}
+
+/// Whether what the instances are doing may be something else with this.
+fn is_news(output: &Output) -> bool {
+    matches!(
+        output,
+        Output::Entered(_) | Output::Drained(_) | Output::StoodAside | Output::Report(_) | Output::Finished
+    )
 }
 
 /// One batch from one socket; how many messages there were. Less than [`BATCH`]: no more are waiting.

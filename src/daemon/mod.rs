@@ -9,7 +9,9 @@
 //! | log | journal or standard error | whoever reads them | ordinary |
 //! | status, control, and one per question | answers `failover status`, `plan`, `reload`, `drain`, `undrain`; reads configurations | files, the engine, whoever asks | ordinary |
 //! | services | checks; commands and units of states | descriptors, an asynchronous runtime | ordinary |
+//! | bus, and its helpers | objects on D-Bus | descriptors, an asynchronous runtime; helpers: the engine, files | ordinary |
 //! | reload | reads the configuration after SIGHUP | files, the engine | ordinary |
+//! | supervisor | tells systemd how the agent is, and whether the engine is alive | systemd, the engine | ordinary |
 //! | drains | writes which instances are drained, when that changes | the disk | ordinary |
 //!
 //! Between them are bounded queues; the engine never waits for one.
@@ -18,6 +20,7 @@
 //! agent.
 
 mod alone;
+mod bus;
 mod control;
 mod convert;
 mod drain;
@@ -25,10 +28,12 @@ mod effects;
 mod engine;
 mod log;
 mod pace;
+mod pulse;
 mod records;
 mod release;
 mod reload;
 mod services;
+mod supervisor;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -39,10 +44,12 @@ use std::{fs, io};
 use alone::Alone;
 use records::{Drains, Records};
 use services::Services;
+use supervisor::Supervisor;
 
 use crate::agent::Agent;
 use crate::agent::addresses::ADDRESS_PROTOCOL;
 use crate::agent::message::{Drain, Input};
+use crate::bus::Changes;
 use crate::config::{Config, Loaded};
 use crate::observe::notice::Notice;
 use crate::os::OsError;
@@ -53,7 +60,7 @@ use crate::os::queue::Queue;
 use crate::os::signal::Signals;
 use crate::os::timer::Timer;
 
-pub use control::{CONTROL_SOCKET, ControlError, Request, STATUS_SOCKET};
+pub use control::{BUS_SOCKET, CONTROL_SOCKET, ControlError, Request, STATUS_SOCKET};
 pub use release::{Release, ReleaseError, release};
 pub use reload::Answer;
 
@@ -67,6 +74,9 @@ const REQUEST_LIMIT: usize = 65_536;
 const QUERY_LIMIT: usize = 8;
 /// How long what is run for the last states may take at the end.
 const HOOKS_LIMIT: Duration = Duration::from_secs(10);
+/// How long leaving takes at most, but for the hand-over: for the kernel, for what is run, for the log, and as much again for a
+/// host that is busy.
+const LEAVE_LIMIT: Duration = Duration::from_secs(20);
 /// How long the last log lines may take at the end.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
 
@@ -127,37 +137,42 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
         Worker::start(REQUEST_LIMIT, ADDRESS_PROTOCOL, waker.clone(), at_start).map_err(RunError::Thread)?
     };
     let router_id = host_name();
+    let supervisor = Supervisor::start(waker.clone(), log.clone()).map_err(RunError::Thread)?;
     let drains = Drains::new(options.state_dir.clone());
     let (records, remembered) = Records::open(&options.runtime_dir, drains.clone(), log.clone());
+    let changes = Arc::<Changes>::default();
     let reloader = Arc::new(reload::Reloader::new(
         options.config.clone(),
         &loaded,
         router_id.clone(),
         Arc::clone(&queries),
         waker.clone(),
-        (log.clone(), drains),
+        (log.clone(), drains, supervisor.clone(), Arc::clone(&changes)),
     ));
     let hang_ups = Arc::new(Queue::new(reload::HANG_UPS));
     reloader.follow(Arc::clone(&hang_ups)).map_err(RunError::Thread)?;
     let services = Services::new(waker.clone(), log.clone());
     let asked =
         control::Asked { queries: Arc::clone(&queries), waker: waker.clone(), services: services.clone() };
+    let knows = bus::Knows { asked: asked.clone(), reloader: Arc::clone(&reloader), log: log.clone() };
+    bus::start(knows, &changes, &claim).map_err(RunError::Thread)?;
     claim.serve(alone, &reloader, asked, &log).map_err(RunError::Thread)?;
 
     let monitor = Monitor::open()?;
     let timer = Timer::new()?;
-    let (mut poll, mut urgent) = (Poll::new()?, Poll::new()?);
-    for poll in [&mut poll, &mut urgent] {
-        poll.add(&timer, engine::TIMER, Watch::Edge)?;
-        poll.add(&waker, engine::WAKE, Watch::Edge)?;
-        poll.add(&signals, engine::SIGNALS, Watch::Level)?;
-        poll.add(&monitor, engine::MONITOR, Watch::Level)?;
-    }
-
+    let [poll, urgent] = polls(&timer, &waker, &signals, &monitor)?;
     ask_for_priority(ENGINE_PRIORITY, &log);
-    let effects = effects::Effects::new(poll, worker, services.clone(), records, log.clone())?;
-    let sources =
-        engine::Sources { timer, monitor, signals, queries, hang_ups, board: services.board(), urgent };
+    let effects = effects::Effects::new(poll, worker, services.clone(), records, (changes, log.clone()))?;
+    let sources = engine::Sources {
+        timer,
+        monitor,
+        signals,
+        queries,
+        hang_ups,
+        board: services.board(),
+        urgent,
+        supervisor,
+    };
     let mut engine = engine::Engine::new(Agent::new(router_id), effects, sources);
     let config = std::mem::take(&mut loaded.config);
     // Its text and trees are not needed any more: most of the memory that there is by now.
@@ -177,6 +192,18 @@ pub fn run(mut loaded: Loaded, options: &RunOptions) -> Result<(), RunError> {
     claim.release();
     log.flush(LOG_FLUSH);
     ended
+}
+
+/// Two sets that watch everything but the sockets.
+fn polls(timer: &Timer, waker: &Waker, signals: &Signals, monitor: &Monitor) -> Result<[Poll; 2], OsError> {
+    let mut both = [Poll::new()?, Poll::new()?];
+    for poll in &mut both {
+        poll.add(timer, engine::TIMER, Watch::Edge)?;
+        poll.add(waker, engine::WAKE, Watch::Edge)?;
+        poll.add(signals, engine::SIGNALS, Watch::Level)?;
+        poll.add(monitor, engine::MONITOR, Watch::Level)?;
+    }
+    Ok(both)
 }
 
 /// Which instances were drained before this process, whether they are configured or not.

@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use super::engine::Query;
 use super::log::Log;
 use super::records::Drains;
+use super::supervisor::Supervisor;
 use crate::agent::outlook::Outlook;
 use crate::agent::snapshot::{ConfigurationStatus, ReloadStatus};
+use crate::bus::Changes;
 use crate::config::{self, Config, Diagnostics, Loaded, Purpose};
 use crate::observe::notice::Notice;
 use crate::os::clock;
@@ -93,6 +95,8 @@ pub(super) struct Reloader {
     waker: Waker,
     pub(super) log: Log,
     pub(super) drains: Drains,
+    supervisor: Supervisor,
+    changes: Arc<Changes>,
     status: Mutex<ConfigurationStatus>,
     /// Whether the running configuration has any instance.
     any: AtomicBool,
@@ -109,7 +113,7 @@ impl Reloader {
         router_id: String,
         queries: Arc<Queue<Query>>,
         waker: Waker,
-        (log, drains): (Log, Drains),
+        (log, drains, supervisor, changes): (Log, Drains, Supervisor, Arc<Changes>),
     ) -> Self {
         let status = ConfigurationStatus {
             file: path.display().to_string(),
@@ -119,7 +123,20 @@ impl Reloader {
         };
         let any = AtomicBool::new(!loaded.config.instances.is_empty());
         let (status, busy, free) = (Mutex::new(status), Mutex::new(false), Condvar::new());
-        Reloader { path, router_id, queries, waker, log, drains, status, any, busy, free }
+        Reloader {
+            path,
+            router_id,
+            queries,
+            waker,
+            log,
+            drains,
+            supervisor,
+            changes,
+            status,
+            any,
+            busy,
+            free,
+        }
     }
 
     /// Starts the thread that reloads when the engine passes on a SIGHUP.
@@ -141,19 +158,23 @@ impl Reloader {
     /// Reads the configuration and has the agent take it. The log tells what came of it, too.
     pub(super) fn reload(&self, color: bool) -> Answer {
         let answer = match self.turn() {
-            Some(_turn) => self.read_and_apply(color),
+            Some(_turn) => {
+                self.supervisor.reloading();
+                let answer = self.read_and_apply(color);
+                self.supervisor.reloaded(refused(&answer));
+                answer
+            }
             None => Answer::Failed { why: "another reload does not end; nothing changed".to_owned() },
         };
-        let (applied, text) = match &answer {
-            Answer::Applied { plan, .. } | Answer::Planned { plan, .. } => (true, plan.summary.clone()),
-            Answer::Invalid { .. } => (false, "the configuration is not valid".to_owned()),
-            Answer::Refused { why } | Answer::Failed { why } => (false, why.clone()),
-            Answer::Drained { .. } | Answer::Undrained { .. } => (false, String::new()),
+        let (applied, text) = match (refused(&answer), &answer) {
+            (None, Answer::Applied { plan, .. }) => (true, plan.summary.clone()),
+            (why, _) => (false, why.unwrap_or_default()),
         };
         if let Answer::Failed { why } = &answer {
             self.log.tell(Notice::ReloadFailed { why: why.clone() });
         }
         lock(&self.status).last_reload = Some(ReloadStatus { at: now(), applied, text });
+        self.changes.mark();
         answer
     }
 
@@ -263,6 +284,16 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         *lock(&self.0.busy) = false;
         self.0.free.notify_one();
+    }
+}
+
+/// Why a reload did not do what was asked.
+fn refused(answer: &Answer) -> Option<String> {
+    match answer {
+        Answer::Invalid { .. } => Some("the configuration is not valid".to_owned()),
+        Answer::Refused { why } | Answer::Failed { why } => Some(why.clone()),
+        Answer::Applied { .. } | Answer::Planned { .. } => None,
+        Answer::Drained { .. } | Answer::Undrained { .. } => None,
     }
 }
 

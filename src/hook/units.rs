@@ -292,9 +292,16 @@ async fn perform(bus: &Bus, job: &Job<Owner>) -> Result<(), Failure> {
         Err(Trouble::Refused { name, .. }) if !start && name == NO_SUCH_UNIT => Ok(()),
         Err(Trouble::Refused { name, text }) if name == NO_SUCH_UNIT => Err(Failure::Missing(text)),
         Err(Trouble::Refused { name, text }) if DENIED.contains(&name.as_str()) => {
-            let hint = "the agent's user may not start and stop units: install the polkit rule of the package \
-                        (50-failover.rules)";
-            Err(Failure::Other(text, hint.to_owned()))
+            let hint = if job.owner.role {
+                "the agent's user may not start and stop role targets: install systemd/failover.rules for polkit"
+                    .to_owned()
+            } else {
+                let unit = &job.unit;
+                format!(
+                    "the agent's user may not start and stop {unit}: allow it in a rule for polkit, see failover(8)"
+                )
+            };
+            Err(Failure::Other(text, hint))
         }
         Err(trouble) => Err(Failure::Other(trouble.to_string(), format!("systemctl status {}", job.unit))),
     }

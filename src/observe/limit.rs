@@ -124,7 +124,7 @@ fn kind(entry: &Entry) -> (Key, Pace) {
             let whom = report.subject().map(|subject| &subject.name);
             (report.message_id(), TROUBLE, whom.or(report.concerned().first()).cloned())
         }
-        Entry::Process(notice) => (notice.message_id(), TROUBLE, None),
+        Entry::Process(notice) => (notice.message_id(), TROUBLE, notice.instance().map(Arc::from)),
     };
     let severity = if id == "state" { Severity::Notice } else { entry.severity() };
     ((id, severity, whom), pace)
@@ -233,6 +233,15 @@ mod tests {
             assert_eq!(told, 8, "of a hundred addresses");
         }
         assert_eq!(limiter.due(at(60_001), false).iter().map(|one| one.more).collect::<Vec<_>>(), [91, 91]);
+    }
+
+    #[test]
+    fn what_is_about_many_instances_is_told_of_each() {
+        let mut limiter = Limiter::default();
+        for number in 0..200 {
+            let drained = Entry::Process(Notice::StillDrained { instance: number.to_string() });
+            assert!(limiter.admit(at(0), drained).is_some(), "{number}");
+        }
     }
 
     #[test]

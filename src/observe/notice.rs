@@ -97,6 +97,46 @@ pub enum Notice {
         /// How many.
         summary: String,
     },
+    /// The engine takes no turns: the watchdog is not fed.
+    EngineStands,
+    /// The engine's timers are late: the watchdog is not fed.
+    EngineLate,
+    /// The engine turns again, and is on time.
+    EngineOnTime,
+    /// systemd is not told how the agent is.
+    NotifyFailed {
+        /// Why.
+        why: String,
+    },
+    /// A shutdown or sleep of this host comes unannounced.
+    NotHeardAhead {
+        /// Why.
+        why: String,
+    },
+    /// It is announced again.
+    HeardAhead,
+    /// There is no system bus to be on.
+    BusAway {
+        /// Why.
+        why: String,
+    },
+    /// The agent's objects are on the system bus.
+    BusJoined {
+        /// They were before, or could not be.
+        again: bool,
+    },
+    /// The system bus was lost.
+    BusLost {
+        /// Why.
+        why: String,
+    },
+    /// Another program has the agent's name on the system bus.
+    BusNameTaken,
+    /// The agent's objects, or some of those who ask for them, are not served.
+    BusUnserved {
+        /// Who, and why.
+        why: String,
+    },
     /// Lines of the log were lost.
     LinesDropped {
         /// How many.
@@ -113,7 +153,10 @@ impl Notice {
             | Notice::DrainsUnwritten { .. }
             | Notice::NoServices { .. }
             | Notice::ReloadFailed { .. }
-            | Notice::ConfigurationRefused { .. } => Severity::Error,
+            | Notice::ConfigurationRefused { .. }
+            | Notice::EngineStands
+            | Notice::EngineLate
+            | Notice::BusUnserved { .. } => Severity::Error,
             Notice::StillDrained { .. }
             | Notice::DrainedUnknown { .. }
             | Notice::NoRecord { .. }
@@ -125,7 +168,15 @@ impl Notice {
             | Notice::AnnouncementsRefused { .. }
             | Notice::Unanswered { .. }
             | Notice::ConfigurationWarns { .. }
+            | Notice::NotifyFailed { .. }
+            | Notice::BusLost { .. }
+            | Notice::BusNameTaken
             | Notice::LinesDropped { .. } => Severity::Warning,
+            Notice::EngineOnTime => Severity::Notice,
+            Notice::NotHeardAhead { .. }
+            | Notice::HeardAhead
+            | Notice::BusAway { .. }
+            | Notice::BusJoined { .. } => Severity::Info,
             Notice::NoRealTime { .. } => Severity::Debug,
         }
     }
@@ -169,6 +220,30 @@ impl Notice {
                 )
             }
             Notice::ConfigurationWarns { summary } => format!("{summary}; `failover validate` shows all"),
+            Notice::EngineStands => unfed("the engine stands still"),
+            Notice::EngineLate => unfed("the engine's timers are late"),
+            Notice::EngineOnTime => "the engine is on time again".to_owned(),
+            Notice::NotifyFailed { why } => format!("systemd cannot be told how the agent is: {why}"),
+            Notice::NotHeardAhead { why } => format!(
+                "when this host shuts down or sleeps, the agent does not hear of it ahead: {why}; it hands over when it is \
+                 stopped"
+            ),
+            Notice::HeardAhead => {
+                "the agent hears ahead when this host shuts down or sleeps, and hands over first".to_owned()
+            }
+            Notice::BusAway { why } => {
+                format!("not on the system bus: {why}; joining it when that is possible")
+            }
+            Notice::BusJoined { again } => {
+                format!("on the system bus{} as org.failover1", if *again { " again" } else { "" })
+            }
+            Notice::BusLost { why } => format!("the system bus was lost: {why}; joining it again"),
+            Notice::BusNameTaken => {
+                "another program has the name org.failover1 on the system bus: is another agent \
+                 running? Waiting for it to let go of the name"
+                    .to_owned()
+            }
+            Notice::BusUnserved { why } => format!("D-Bus: {why}"),
             Notice::LinesDropped { count } => {
                 format!("{count} log lines were dropped: the log could not keep up")
             }
@@ -196,18 +271,36 @@ impl Notice {
             Notice::ReloadFailed { .. } => "4ec5a719aa1c4a8080406961c85e2a41",
             Notice::ConfigurationRefused { .. } => "7089304500a94df9820223bb3296ea9d",
             Notice::ConfigurationWarns { .. } => "6515faec3d2041be904a12648090ac50",
+            Notice::EngineStands => "b170e7e5d8c64661b6e192e89ca192d3",
+            Notice::EngineLate => "9a7da0b95b5e4b5287cb4338c1f5ebf3",
+            Notice::EngineOnTime => "004669f6142849c0a43a63e692b2240d",
+            Notice::NotifyFailed { .. } => "023420d25e234c7ba34bc29b16ca26b3",
+            Notice::NotHeardAhead { .. } => "5cc8ca0f49bb459296dd2e8220030283",
+            Notice::HeardAhead => "a3d50dc02af54584914908e708a25d18",
+            Notice::BusAway { .. } => "874306a1778f4bbab07a59781b0bf8d3",
+            Notice::BusJoined { .. } => "58442b3cfc4f40bba39959a0aac2d461",
+            Notice::BusLost { .. } => "91f98da4496f4ca48782884913a9ec75",
+            Notice::BusNameTaken => "33dae8618243456a8740712708df3629",
+            Notice::BusUnserved { .. } => "ea879f78a34a4f23a50beb45f38cca72",
             Notice::LinesDropped { .. } => "c680ab063f5a4290800b0b4049d5ff4e",
         }
+    }
+
+    /// The instance that it is about.
+    #[must_use]
+    pub fn instance(&self) -> Option<&str> {
+        let (Notice::StillDrained { instance } | Notice::DrainedUnknown { instance }) = self else {
+            return None;
+        };
+        Some(instance)
     }
 
     /// Journal fields; names are of [`crate::agent::report::FIELDS`].
     #[must_use]
     pub fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = vec![("MESSAGE_ID", self.message_id().to_owned())];
+        fields.extend(self.instance().map(|instance| ("FAILOVER_INSTANCE", instance.to_owned())));
         match self {
-            Notice::StillDrained { instance } | Notice::DrainedUnknown { instance } => {
-                fields.push(("FAILOVER_INSTANCE", instance.clone()));
-            }
             Notice::DrainsUnreadable { why }
             | Notice::DrainsUnwritten { why }
             | Notice::NoRecord { why, .. }
@@ -218,13 +311,31 @@ impl Notice {
             | Notice::DumpFailed { why }
             | Notice::ReceiveFailed { why, .. }
             | Notice::Unanswered { why }
-            | Notice::ReloadFailed { why } => fields.push(("FAILOVER_REASON", why.clone())),
-            Notice::MayStillRun { .. }
+            | Notice::NotifyFailed { why }
+            | Notice::NotHeardAhead { why }
+            | Notice::ReloadFailed { why }
+            | Notice::BusAway { why }
+            | Notice::BusLost { why }
+            | Notice::BusUnserved { why } => fields.push(("FAILOVER_REASON", why.clone())),
+            Notice::StillDrained { .. }
+            | Notice::DrainedUnknown { .. }
+            | Notice::MayStillRun { .. }
             | Notice::AnnouncementsRefused { .. }
             | Notice::ConfigurationRefused { .. }
             | Notice::ConfigurationWarns { .. }
+            | Notice::EngineStands
+            | Notice::EngineLate
+            | Notice::EngineOnTime
+            | Notice::HeardAhead
+            | Notice::BusJoined { .. }
+            | Notice::BusNameTaken
             | Notice::LinesDropped { .. } => {}
         }
         fields
     }
+}
+
+/// What becomes of an agent whose watchdog is not fed because of `this`.
+fn unfed(this: &str) -> String {
+    format!("{this}: the watchdog is not fed, and systemd will start the agent anew unless that ends soon")
 }

@@ -148,6 +148,7 @@ impl Router {
                 State::Init,
                 Event::Shutdown
                 | Event::HandOver(_)
+                | Event::Relent
                 | Event::Heard(_)
                 | Event::Timeout
                 | Event::Primary(_)
@@ -173,12 +174,13 @@ impl Router {
             (State::Backup(_), Event::Promote) if self.due => self.promote(now, actions),
             (State::Backup(backup), Event::Hasten) => self.hasten(now, backup),
             (State::Master(_), Event::Yield { sooner }) => self.give_way(now, sooner, actions),
-            (State::Backup(_), Event::Promote | Event::Yield { .. } | Event::HandOver(_))
-            | (State::Master(_), Event::Promote | Event::Hasten) => {}
+            (State::Backup(_), Event::Promote | Event::Yield { .. } | Event::HandOver(_) | Event::Relent)
+            | (State::Master(_), Event::Promote | Event::Hasten | Event::Relent) => {}
 
             // Not of the RFC: leaving on purpose.
             (State::Master(_), Event::HandOver(plan)) => self.hand_over(now, plan, actions),
             (State::Leaving(leaving), Event::HandOver(plan)) => self.plan_again(leaving, plan),
+            (State::Leaving(leaving), Event::Relent) => self.relent(leaving),
             (State::Leaving(leaving), Event::Heard(heard)) => self.hear_as_leaving(now, leaving, heard),
             (State::Leaving(leaving), Event::Timeout) => self.let_go(now, leaving, actions),
             (State::Leaving(_), Event::Shutdown) => {

@@ -15,7 +15,14 @@ impl Host {
         let file = self.write("failover.toml", config);
         let (runtime, state) = (self.path("run"), self.path("state"));
         let places = ["--config", &file, "--runtime-dir", &runtime, "--state-dir", &state];
-        self.start("failover", &[&[FAILOVER, "run"], &places[..]].concat())
+        // The system bus is the host's own, where it has one, and never the machine's.
+        let bus = format!("DBUS_SYSTEM_BUS_ADDRESS={}", self.system_bus());
+        self.start("failover", &[&["env", &bus, FAILOVER, "run"], &places[..]].concat())
+    }
+
+    /// Address of the host's system bus, for a test that starts one.
+    pub(crate) fn system_bus(&self) -> String {
+        format!("unix:path={}", self.path("system_bus_socket"))
     }
 
     /// What `failover status --json` says; `None` when it finds no agent.

@@ -90,7 +90,8 @@ impl Process {
         self.child.try_wait().expect("wait for a child").is_none()
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process id, and that of its first thread.
+    pub(crate) fn pid(&self) -> Pid {
         pid(self.child.id())
     }
 

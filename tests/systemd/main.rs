@@ -9,9 +9,12 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod aside;
+mod bus;
 mod examples;
 mod inside;
 mod journal;
+mod notify;
 mod packaged;
 mod probe;
 mod release;

@@ -154,6 +154,10 @@ fn a_leased_address_asks_for_no_route_where_the_host_has_its_own() {
     host.give(at(6001), gone("2001:db8::1", 64));
     host.run_until(at(7500));
     assert!(routes(&mut host, true).contains("2001:db8::100/64"), "nobody else's route is there any more");
+    let prefix = Prefix::new(ip("2001:db8::ffff"), 64).unwrap();
+    host.give(at(7501), Input::Address(LinkAddress { prefix, ..address("10.0.0.1", 0) }));
+    host.run_until(at(9000));
+    assert_eq!(routes(&mut host, false), spared, "there is one again");
 }
 
 #[test]

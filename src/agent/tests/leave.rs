@@ -36,6 +36,7 @@ fn a_stopping_master_holds_its_addresses_until_its_successor_is_there() {
     assert!(matches!(&sent[..], [Output::Send { payload, .. }] if payload[2] == 0), "{sent:?}");
     host.run_until(at(5200));
     assert_eq!((host.held.len(), host.take(is_frame).len()), (1, 0));
+    assert_eq!(host.agent.summary(), "leaving: web MASTER HANDING OVER");
     host.hear(at(5210), "10.0.0.2", hold(90));
     assert_eq!((host.state(), host.held.len()), (VrState::Master, 1), "it may not have them yet");
     host.run_until(at(5216));
@@ -45,6 +46,7 @@ fn a_stopping_master_holds_its_addresses_until_its_successor_is_there() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert_eq!((told[0].previous, told[0].state, told[0].leaving), (VrState::Master, VrState::Init, true));
     assert_eq!(host.take(|output| *output == Output::Finished).len(), 1);
+    assert_eq!(host.agent.summary(), "stopped");
     assert_eq!(host.take(is_send), []);
 }
 
@@ -145,6 +147,22 @@ fn a_drain_that_nobody_takes_over_from_is_taken_back_unless_it_is_insisted_on() 
 }
 
 #[test]
+fn who_is_undrained_while_it_hands_over_stays_where_nobody_takes_over() {
+    let mut host = master();
+    host.give(at(4600), drain(true));
+    host.give(at(5000), Input::Undrain(names(&["web"])));
+    host.run_until(at(30_000));
+    assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
+    assert_eq!(entered(&mut host), [], "nothing has changed for anybody");
+    // What was wanted for another reason is done.
+    host.give(at(30_000), drain(true));
+    host.give(at(30_001), Input::Stop);
+    host.give(at(30_002), Input::Undrain(names(&["web"])));
+    host.run_until(at(33_000));
+    assert_eq!((host.state(), host.held.len()), (VrState::Init, 0));
+}
+
+#[test]
 fn a_drain_is_refused_where_nobody_was_ever_heard() {
     let mut host = master();
     let web = ["web".to_owned()];
@@ -207,6 +225,7 @@ fn a_group_is_drained_as_one() {
 fn a_host_that_stands_aside_hands_over_and_competes_again_when_it_is_back() {
     let mut host = master();
     host.give(at(4600), Input::StandAside(true));
+    assert_eq!(host.agent.summary(), "standing aside for shutdown or sleep: web MASTER HANDING OVER");
     let stood = |host: &mut Host| host.take(|output| *output == Output::StoodAside).len();
     assert_eq!(stood(&mut host), 0);
     host.hear(at(5200), "10.0.0.2", hold(90));
@@ -220,6 +239,21 @@ fn a_host_that_stands_aside_hands_over_and_competes_again_when_it_is_back() {
     host.give(at(20_000), Input::StandAside(false));
     host.run_until(at(21_000));
     assert_eq!(host.state(), VrState::Master);
+}
+
+#[test]
+fn a_host_that_is_back_before_it_has_handed_over_stays_master_where_nobody_takes_over() {
+    let mut host = master();
+    host.give(at(4600), Input::StandAside(true));
+    host.give(at(5000), Input::StandAside(false));
+    host.run_until(at(30_000));
+    assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
+    // But not one that is drained as well.
+    host.give(at(30_000), drain(true));
+    host.give(at(30_001), Input::StandAside(true));
+    host.give(at(30_002), Input::StandAside(false));
+    host.run_until(at(40_000));
+    assert_eq!((host.state(), host.held.len()), (VrState::Backup, 0));
 }
 
 #[test]

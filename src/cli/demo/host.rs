@@ -121,6 +121,8 @@ fn stage(name: &str, agent: &AgentArgs) -> Command {
     command.arg("--config").arg(&agent.config).arg("--runtime-dir").arg(&agent.runtime_dir);
     // What the caller's environment says to an agent (journal, configuration) is not meant for these.
     command.env_clear();
+    // On the bus are this host's own agent, and its systemd.
+    command.env("DBUS_SYSTEM_BUS_ADDRESS", "");
     command
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::layout::{Paint, columns, span};
+use super::layout::{Page, Paint, Table, span};
 use crate::agent::snapshot::{GroupStatus, InstanceStatus, Snapshot, TrackStatus, VrState};
 use crate::health::outcome::Finding;
 use crate::health::standing::Verdict;
@@ -11,13 +11,14 @@ use crate::health::status::{CheckStatus, LastRun};
 const HEADINGS: [&str; 5] = ["CHECK", "KIND", "VERDICT", "SINCE", "LAST RUN"];
 
 /// Every check on a line of its own; nothing when there are none.
-pub(super) fn overview(snapshot: &Snapshot, paint: Paint) -> String {
+pub(super) fn overview(snapshot: &Snapshot, page: Page) -> String {
+    let paint = page.paint;
     let mut text = String::new();
     if !snapshot.groups.is_empty() {
         text.push('\n');
     }
     for group in &snapshot.groups {
-        let _ = writeln!(text, "{}", group_line(group, paint));
+        text.push_str(&page.paragraph(&group_line(group, paint), 0));
     }
     if snapshot.checks.is_empty() {
         return text;
@@ -31,9 +32,9 @@ pub(super) fn overview(snapshot: &Snapshot, paint: Paint) -> String {
     let below = |row: usize| {
         let output =
             snapshot.checks.get(row).and_then(|check| check.last.as_ref()).map(|last| &last.output[..]);
-        output.unwrap_or_default().iter().fold(String::new(), |text, line| text + &format!("  > {line}\n"))
+        output.unwrap_or_default().iter().map(|line| format!("> {line}")).collect()
     };
-    text.push_str(&columns(&HEADINGS, &rows, paint, cell, below));
+    text.push_str(&Table { headings: HEADINGS, rows, finish: &cell, below: &below }.render(page));
     text
 }
 
@@ -86,10 +87,11 @@ fn painted(verdict: Verdict, text: &str, paint: Paint) -> String {
 }
 
 /// All about one check.
-pub(super) fn details(check: &CheckStatus, snapshot: &Snapshot, paint: Paint) -> String {
+pub(super) fn details(check: &CheckStatus, snapshot: &Snapshot, page: Page) -> String {
+    let paint = page.paint;
     let mut text = String::new();
     let mut say = |key: &str, value: &str| {
-        let _ = writeln!(text, "{key:<11} {value}");
+        let _ = writeln!(text, "{key:<11} {}", page.wrap(value, 12));
     };
     say("check", &format!("{} ({})", paint.heading(&check.name), check.kind));
     let verdict = painted(check.verdict, check.verdict.word(), paint);
@@ -122,15 +124,16 @@ pub(super) fn details(check: &CheckStatus, snapshot: &Snapshot, paint: Paint) ->
     text
 }
 
-/// The arithmetic of an instance's priority: "base 101, haproxy failing -20".
+/// The priority in force as the sum that it is: "100 − 20 (db failing) = 80", or "100" where nothing is added.
 pub(super) fn arithmetic(instance: &InstanceStatus) -> String {
-    let mut text = format!("{}", instance.effective_priority);
-    let adding: Vec<&TrackStatus> = instance.tracks.iter().filter(|track| track.adds != 0).collect();
-    if !adding.is_empty() {
-        let _ = write!(text, ": base {}", instance.base_priority);
-        for track in adding {
-            let _ = write!(text, ", {} {} {:+}", track.check, track.verdict, track.adds);
-        }
+    let mut text = format!("{}", instance.base_priority);
+    for track in instance.tracks.iter().filter(|track| track.adds != 0) {
+        let sign = if track.adds < 0 { '−' } else { '+' };
+        let _ = write!(text, " {sign} {} ({} {})", track.adds.unsigned_abs(), track.check, track.verdict);
+    }
+    let adds = instance.tracks.iter().any(|track| track.adds != 0);
+    if adds || instance.effective_priority != instance.base_priority {
+        let _ = write!(text, " = {}", instance.effective_priority);
     }
     text
 }

@@ -42,16 +42,17 @@ pub(super) fn run(args: &StatusArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Fine);
     }
     let paint = layout::Paint::new(output::wants_color(&io::stdout()));
+    let page = layout::Page { paint, width: output::width(&io::stdout()) };
     let named = args.name.as_ref().and_then(|name| snapshot.instances.iter().find(|i| &i.name == name));
     let check = args.name.as_ref().and_then(|name| snapshot.checks.iter().find(|c| &c.name == name));
-    let mut text = named.map_or_else(String::new, |instance| table::details(instance, paint));
+    let mut text = named.map_or_else(String::new, |instance| table::details(instance, page));
     if let Some(check) = check {
         // An instance and a check may have one name.
         text.push_str(if text.is_empty() { "" } else { "\n" });
-        text.push_str(&checks::details(check, &snapshot, paint));
+        text.push_str(&checks::details(check, &snapshot, page));
     }
     if args.name.is_none() {
-        text = table::overview(&snapshot, paint);
+        text = table::overview(&snapshot, page);
     }
     output::answer(&text)?;
     Ok(Exit::Fine)

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use super::checks;
-use super::layout::{Paint, columns, span};
+use super::layout::{Page, Paint, Table, span};
 use crate::agent::snapshot::{
     AddressStatus, ConfigurationStatus, InstanceStatus, Snapshot, TroubleStatus, VrState,
 };
@@ -13,57 +13,119 @@ use crate::agent::snapshot::{
 /// Digits of the configuration's digest that are shown.
 const DIGEST_SHOWN: usize = 12;
 
-const HEADINGS: [&str; 7] = ["INSTANCE", "STATE", "SINCE", "PRIORITY", "ADDRESSES", "MASTER", "WHY"];
+/// Names that a line lists.
+const NAMED: usize = 8;
+/// So many instances are seen at a glance.
+const GLANCE: usize = 16;
+
+const HEADINGS: [&str; 8] = ["INSTANCE", "STATE", "SINCE", "PRIORITY", "ADDRESSES", "MASTER", "HEARD", "WHY"];
 
 /// Every instance on a line of its own.
-pub(super) fn overview(snapshot: &Snapshot, paint: Paint) -> String {
+pub(super) fn overview(snapshot: &Snapshot, page: Page) -> String {
+    let paint = page.paint;
     let mut text = format!("failover {} on {}\n", snapshot.version, snapshot.router_id);
     if let Some(configuration) = &snapshot.configuration {
-        text.push_str(&self::configuration(configuration, paint));
+        text.push_str(&self::configuration(configuration, page));
     }
+    text.push_str(&summary(snapshot, page));
     if snapshot.instances.is_empty() {
         text.push_str("no instances are configured\n");
         return text;
     }
-    let rows: Vec<[String; 7]> = snapshot.instances.iter().map(row).collect();
+    let rows: Vec<[String; 8]> = snapshot.instances.iter().map(row).collect();
     text.push('\n');
     let cell = |row: usize, column, padded: String| match (column, snapshot.instances.get(row)) {
+        (1, Some(instance)) if instance.drained || instance.handing_over => paint.loud(&padded),
         (1, Some(instance)) => paint.state(instance.state, &padded),
         (4, Some(instance)) if is_off(instance) => paint.bad(&padded),
         _ => padded,
     };
     let below = |row: usize| {
         let trouble = snapshot.instances.get(row).map_or(&[][..], |instance| &instance.trouble);
-        trouble.iter().fold(String::new(), |text, trouble| {
-            text + &format!("  {}\n", paint.trouble(&trouble_line(trouble)))
-        })
+        trouble.iter().map(|trouble| paint.trouble(&trouble_line(trouble))).collect()
     };
-    text.push_str(&columns(&HEADINGS, &rows, paint, cell, below));
-    text.push_str(&checks::overview(snapshot, paint));
+    let mut table = Table { headings: HEADINGS, rows, finish: &cell, below: &below };
+    if !table.fits(page) {
+        table.rows = snapshot.instances.iter().map(narrow).collect();
+    }
+    text.push_str(&table.render(page));
+    text.push_str(&checks::overview(snapshot, page));
     text
 }
 
-/// Which configuration runs; that the last reload was refused is the first thing to know.
-fn configuration(status: &ConfigurationStatus, paint: Paint) -> String {
-    let digest = status.sha256.get(..DIGEST_SHOWN).unwrap_or(&status.sha256);
-    let mut text = format!("{}, sha256 {digest}…, since {}\n", status.file, status.loaded_at);
-    if let Some(reload) = status.last_reload.as_ref().filter(|reload| !reload.applied) {
-        let line = format!("! the reload at {} was refused: {}", reload.at, reload.text);
-        let _ = writeln!(text, "{}", paint.bad(&line));
+/// How many instances are in which state, and what is not to be overlooked among them.
+fn summary(snapshot: &Snapshot, page: Page) -> String {
+    let all = &snapshot.instances;
+    let mut text = String::new();
+    if all.len() > 1 {
+        let states = [VrState::Master, VrState::Backup, VrState::Fault, VrState::Init];
+        let counted = states.map(|state| (state, all.iter().filter(|i| i.state == state).count()));
+        let words = counted.iter().filter(|(_, count)| *count > 0);
+        let words: Vec<String> = words
+            .map(|(state, count)| format!("{count} {}", page.paint.state(*state, state.word())))
+            .collect();
+        text.push_str(&page.paragraph(&format!("{} instances: {}", all.len(), words.join(", ")), 0));
+    }
+    let mut loud = |what: &str, names: &[&str], then: &str| {
+        if !names.is_empty() {
+            let line = page.paint.loud(&format!("! {what}: {}{then}", list(names)));
+            text.push_str(&page.paragraph(&line, 0));
+        }
+    };
+    let those = |is: fn(&InstanceStatus) -> bool| -> Vec<&str> {
+        all.iter().filter(|instance| is(instance)).map(|instance| instance.name.as_str()).collect()
+    };
+    loud("hands over", &those(|instance| instance.handing_over), "");
+    let drained: Vec<&str> = snapshot.drained.iter().map(String::as_str).collect();
+    let drained = if drained.is_empty() { those(|instance| instance.drained) } else { drained };
+    loud("drained", &drained, "; does not compete until `failover undrain`");
+    if all.len() > GLANCE {
+        loud("in FAULT", &those(|instance| instance.state == VrState::Fault), "");
+        loud("addresses are not as they should be", &those(is_off), "");
     }
     text
 }
 
-fn row(instance: &InstanceStatus) -> [String; 7] {
+/// The first few names, and how many more there are.
+fn list(names: &[&str]) -> String {
+    let first: Vec<&str> = names.iter().take(NAMED).copied().collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}
+
+/// Which configuration runs; that the last reload was refused is the first thing to know.
+fn configuration(status: &ConfigurationStatus, page: Page) -> String {
+    let digest = status.sha256.get(..DIGEST_SHOWN).unwrap_or(&status.sha256);
+    let line = format!("{}, sha256 {digest}…, since {}", status.file, status.loaded_at);
+    let mut text = page.paragraph(&line, 0);
+    if let Some(reload) = status.last_reload.as_ref().filter(|reload| !reload.applied) {
+        let line = format!("! the reload at {} was refused: {}", reload.at, reload.text);
+        text.push_str(&page.paragraph(&page.paint.bad(&line), 0));
+    }
+    text
+}
+
+fn row(instance: &InstanceStatus) -> [String; 8] {
     [
         instance.name.clone(),
         state(instance),
         span(instance.since_seconds),
-        priority(instance),
+        checks::arithmetic(instance),
         format!("{}/{}", present(instance), wanted(instance)),
         master(instance),
+        heard(instance),
         why(instance),
     ]
+}
+
+/// The same with a short priority: the sum stands before the reason.
+fn narrow(instance: &InstanceStatus) -> [String; 8] {
+    let [name, state, since, sum, addresses, master, heard, why] = row(instance);
+    let priority = instance.effective_priority.to_string();
+    let why = if sum == priority { why } else { format!("{sum}; {why}") };
+    [name, state, since, priority, addresses, master, heard, why]
 }
 
 /// The state, and that somebody wants it so: that is not to be overlooked.
@@ -88,17 +150,22 @@ fn why(instance: &InstanceStatus) -> String {
 }
 
 /// All about one instance.
-pub(super) fn details(instance: &InstanceStatus, paint: Paint) -> String {
+pub(super) fn details(instance: &InstanceStatus, page: Page) -> String {
+    let paint = page.paint;
     let mut text = String::new();
     let mut say = |key: &str, value: &str| {
-        let _ = writeln!(text, "{key:<11} {value}");
+        let _ = writeln!(text, "{key:<11} {}", page.wrap(value, 12));
     };
     say("instance", &paint.heading(&instance.name));
     say(
         "state",
         &format!(
             "{} for {}: {}",
-            paint.state(instance.state, &state(instance)),
+            if instance.drained || instance.handing_over {
+                paint.loud(&state(instance))
+            } else {
+                paint.state(instance.state, &state(instance))
+            },
             span(instance.since_seconds),
             instance.reason
         ),
@@ -145,14 +212,6 @@ pub(super) fn details(instance: &InstanceStatus, paint: Paint) -> String {
     text
 }
 
-fn priority(instance: &InstanceStatus) -> String {
-    if instance.effective_priority == instance.base_priority {
-        instance.base_priority.to_string()
-    } else {
-        format!("{} (base {})", instance.effective_priority, instance.base_priority)
-    }
-}
-
 /// How many addresses are here, and how many should be: all of a MASTER's, none of the others'.
 fn present(instance: &InstanceStatus) -> usize {
     instance.addresses.iter().filter(|address| address.present).count()
@@ -173,6 +232,16 @@ fn master(instance: &InstanceStatus) -> String {
     match &instance.master {
         Some(master) => format!("{} ({})", master.address, master.priority),
         None => "-".to_owned(),
+    }
+}
+
+/// How long ago the master's last advert came.
+fn heard(instance: &InstanceStatus) -> String {
+    match &instance.master {
+        Some(master) if instance.state != VrState::Master => {
+            format!("{} ago", span(master.heard_seconds_ago))
+        }
+        Some(_) | None => "-".to_owned(),
     }
 }
 
@@ -228,6 +297,8 @@ mod tests {
     use crate::agent::snapshot::{AgentCounters, InstanceCounters, MasterStatus, TrackStatus};
     use crate::health::standing::Verdict;
     use crate::net::Family;
+
+    const PLAIN: Page = Page { paint: Paint::PLAIN, width: None };
 
     fn instance(name: &str, state: VrState) -> InstanceStatus {
         InstanceStatus {
@@ -287,22 +358,24 @@ mod tests {
             instances: vec![backup, instance("web", VrState::Master)],
             groups: Vec::new(),
             checks: Vec::new(),
+            drained: Vec::new(),
             counters: AgentCounters::default(),
         };
         let expected = "\
 failover 0.1.0 on lb1
+2 instances: 1 MASTER, 1 BACKUP
 
-INSTANCE    STATE   SINCE       PRIORITY  ADDRESSES  MASTER           WHY
-mail-relay  BACKUP  1 min 15 s  100       0/0        192.0.2.3 (150)  no advert for 3.6 s
+INSTANCE    STATE   SINCE       PRIORITY  ADDRESSES  MASTER           HEARD      WHY
+mail-relay  BACKUP  1 min 15 s  100       0/0        192.0.2.3 (150)  0.0 s ago  no advert for 3.6 s
   ! 192.0.2.9 speaks version 2 (3 times), 2.0 s ago
-web         MASTER  1 min 15 s  100       1/1        this host        no advert for 3.6 s
+web         MASTER  1 min 15 s  100       1/1        this host        -          no advert for 3.6 s
 ";
-        assert_eq!(overview(&snapshot, Paint::new(false)), expected);
+        assert_eq!(overview(&snapshot, PLAIN), expected);
         let mut drained = snapshot.clone();
         drained.instances[0].drained = true;
-        let told = overview(&drained, Paint::new(false));
+        let told = overview(&drained, PLAIN);
         assert!(told.contains("mail-relay  BACKUP, DRAINED  1 min 15 s"), "{told}");
-        let colored = overview(&snapshot, Paint::new(true));
+        let colored = overview(&snapshot, Page { paint: Paint::new(true), ..PLAIN });
         assert!(colored.contains("\x1b[1;32mMASTER\x1b[0m"), "{colored}");
     }
 
@@ -313,9 +386,9 @@ web         MASTER  1 min 15 s  100       1/1        this host        no advert 
         fault.tracks =
             vec![track("haproxy", Verdict::Failing, "-20", -20), track("api", Verdict::Passing, "fault", 0)];
         fault.addresses[0].present = true;
-        let text = details(&fault, Paint::new(false));
+        let text = details(&fault, PLAIN);
         assert!(text.contains("192.0.2.1/24 on eth0: here, and should not be"), "{text}");
-        assert!(text.contains("80: base 100, haproxy failing -20"), "{text}");
+        assert!(text.contains("priority    100 − 20 (haproxy failing) = 80"), "{text}");
         assert!(text.contains("haproxy failing: weight -20, adds -20 now"), "{text}");
         assert!(text.contains("api passing: FAULT while it fails"), "{text}");
         assert!(text.contains("7 adverts_sent"), "{text}");

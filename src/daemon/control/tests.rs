@@ -6,6 +6,7 @@ use super::*;
 use crate::agent::outlook::Outlook;
 use crate::agent::snapshot::{AgentCounters, Snapshot};
 use crate::daemon::records::Drains;
+use crate::daemon::supervisor::Supervisor;
 
 /// A directory that is removed at the end.
 struct Directory(PathBuf);
@@ -30,6 +31,7 @@ fn snapshot() -> Snapshot {
         instances: Vec::new(),
         groups: Vec::new(),
         checks: Vec::new(),
+        drained: Vec::new(),
         counters: AgentCounters::default(),
     }
 }
@@ -69,7 +71,7 @@ fn served(directory: &Directory) -> (Claim, Arc<Queue<Query>>, thread::JoinHandl
         "lb1".into(),
         Arc::clone(&queries),
         waker.clone(),
-        (log.clone(), drains),
+        (log.clone(), drains, Supervisor::default(), Arc::default()),
     );
     let services = Services::new(waker.clone(), log.clone());
     let asked = Asked { queries: Arc::clone(&queries), waker, services };

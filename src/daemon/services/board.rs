@@ -9,12 +9,14 @@ use crate::os::process::Waker;
 /// Facts that the engine has not taken yet; never more than there are checks.
 pub(in crate::daemon) struct Board {
     facts: Mutex<BTreeMap<Arc<str>, Fact>>,
+    /// Whether the host is to stand aside from now on.
+    aside: Mutex<Option<bool>>,
     waker: Waker,
 }
 
 impl Board {
     pub(super) fn new(waker: Waker) -> Self {
-        Board { facts: Mutex::default(), waker }
+        Board { facts: Mutex::default(), aside: Mutex::default(), waker }
     }
 
     /// Puts facts there, the newest in place of older ones, and wakes the engine.
@@ -33,6 +35,17 @@ impl Board {
         if any && before == 0 {
             self.waker.wake();
         }
+    }
+
+    /// From now on the host is to stand aside, or is not; wakes the engine.
+    pub(super) fn stand_aside(&self, aside: bool) {
+        *self.aside.lock().unwrap_or_else(PoisonError::into_inner) = Some(aside);
+        self.waker.wake();
+    }
+
+    /// Takes whether the host is to stand aside, if that is new.
+    pub(in crate::daemon) fn take_aside(&self) -> Option<bool> {
+        self.aside.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Takes what is there.

@@ -5,6 +5,7 @@
 //! neither way grows, nobody waits for the other, and nothing that still counts is lost. Fails by saying in the log that
 //! the thread could not be started; the agent goes on without.
 
+mod aside;
 mod board;
 mod inbox;
 mod run;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::log::Log;
 use crate::agent::message::{Entered, Watched};
@@ -35,6 +38,8 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(1);
 pub(super) struct Services {
     inbox: Arc<Inbox>,
     board: Arc<Board>,
+    /// How often the agent has stood aside.
+    aside: watch::Sender<u64>,
     log: Log,
     /// systemd runs this host, so that role targets may follow the states.
     under_systemd: bool,
@@ -46,7 +51,7 @@ impl Services {
         let board = Arc::new(Board::new(waker));
         // As sd_booted(3) has it.
         let under_systemd = Path::new("/run/systemd/system").is_dir();
-        Services { inbox: Arc::default(), board, log, under_systemd }
+        Services { inbox: Arc::default(), board, aside: watch::Sender::default(), log, under_systemd }
     }
 
     /// Where verdicts wait for the engine.
@@ -72,6 +77,11 @@ impl Services {
         if waited_for {
             self.order(Order::Entered(Box::new(entered.clone()), told));
         }
+    }
+
+    /// No instance holds an address: a host that waits for that may go.
+    pub(super) fn stood_aside(&self) {
+        self.aside.send_modify(|times| *times += 1);
     }
 
     /// Every check as it stands; none when there are none, or when the thread does not answer.
@@ -101,8 +111,9 @@ impl Services {
             return;
         }
         let (inbox, board, log) = (Arc::clone(&self.inbox), Arc::clone(&self.board), self.log.clone());
+        let aside = self.aside.subscribe();
         let thread = thread::Builder::new().name("services".into()).stack_size(STACK);
-        if let Err(error) = thread.spawn(move || run::run(&inbox, &board, &log)) {
+        if let Err(error) = thread.spawn(move || run::run(&inbox, &board, aside, &log)) {
             self.inbox.unserved();
             self.log.tell(Notice::NoServices { why: format!("{error}; trying again at the next change") });
         }

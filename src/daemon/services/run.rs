@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, LocalSet, spawn_local};
 
+use super::aside;
 use super::board::Board;
 use super::inbox::{Inbox, Waiting};
 use super::tell;
@@ -31,8 +32,8 @@ const LEFT_BEHIND: Duration = Duration::from_mins(10);
 /// How long the end waits for programs that are just being started, to end them, too: where they lie may not answer.
 const CLEARING: Duration = Duration::from_millis(500);
 
-/// Serves the inbox until it is told to end.
-pub(super) fn run(inbox: &Inbox, board: &Board, log: &Log) {
+/// Serves the inbox until it is told to end. `stood_aside` changes when the agent has stood aside.
+pub(super) fn run(inbox: &Inbox, board: &Arc<Board>, stood_aside: watch::Receiver<u64>, log: &Log) {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -43,6 +44,7 @@ pub(super) fn run(inbox: &Inbox, board: &Board, log: &Log) {
     let done = LocalSet::new().block_on(&runtime, async {
         let (outcomes, mut found) = mpsc::channel(OUTCOMES);
         let mut service = Service::new(outcomes, log.clone());
+        spawn_local(aside::follow(Arc::clone(board), stood_aside, log.clone()));
         loop {
             if let Some(done) = service.turn(inbox, &mut found, board).await {
                 return done;

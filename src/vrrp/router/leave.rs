@@ -46,6 +46,12 @@ impl Router {
         self.state = State::Leaving(Leaving { plan, ..leaving });
     }
 
+    /// It is to stay. Its resignation is out, so somebody may take over all the same; where nobody does, it goes on.
+    pub(super) fn relent(&mut self, leaving: Leaving) {
+        let plan = HandOver { insist: false, ..leaving.plan };
+        self.state = State::Leaving(Leaving { plan, ..leaving });
+    }
+
     /// Whoever advertises now has the addresses, or is about to: of what priority it is does not matter any more.
     pub(super) fn hear_as_leaving(&mut self, now: Instant, leaving: Leaving, heard: Heard) {
         if matches!(heard.claim, Claim::Hold(_)) && leaving.successor.is_none() {
@@ -210,6 +216,20 @@ mod tests {
         let done = [Action::Release, Action::Entered(Cause::HandedOver { to: None })];
         assert_eq!(give(&mut router, at(1500), Event::Timeout), done);
         assert_eq!(router.state(), State::Init);
+    }
+
+    #[test]
+    fn who_is_not_to_leave_any_more_stays_where_nobody_takes_over() {
+        let mut router = leaving(Afterwards::Backup, true);
+        assert_eq!(give(&mut router, at(1), Event::Relent), []);
+        let back = [hold(), Action::Acquire, Action::Entered(Cause::NotTaken)];
+        assert_eq!(give(&mut router.clone(), at(1500), Event::Timeout), back);
+        give(&mut router, at(600), heard(1));
+        let done = [Action::Release, Action::Entered(Cause::HandedOver { to: Some(OTHER) })];
+        assert_eq!(give(&mut router, at(605), Event::Timeout), done, "what is taken is taken");
+        let before = router.clone();
+        assert_eq!(give(&mut router, at(606), Event::Relent), []);
+        assert_eq!(router, before);
     }
 
     #[test]

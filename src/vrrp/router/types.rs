@@ -140,6 +140,8 @@ pub enum Event {
     Shutdown,
     /// A MASTER resigns, and holds the addresses until it hears its successor.
     HandOver(HandOver),
+    /// Whoever wanted it to hand over does not any more: where nobody takes over, it is MASTER again.
+    Relent,
     /// An advert that passed every check of section 7.1 and is not our own.
     Heard(Heard),
     /// Time passed; nothing happens before [`Router::deadline`](super::Router::deadline).

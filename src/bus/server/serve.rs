@@ -1,0 +1,197 @@
+//! One connection, from its first message to its last.
+//!
+//! Nothing piles up: looks and actions that wait have limits, and what is to be sent is sent at once or the connection
+//! ends. What changed while the other end was busy reading is told as it is by then.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
+use zbus::export::futures_core::Stream;
+use zbus::message::{Flags, Type};
+use zbus::{Connection, Message, MessageStream};
+
+use super::calls::{self, Fault, Wish};
+use super::objects::Tree;
+use super::permission::Permission;
+use super::view::Seen;
+use super::{Action, Done, Hub, Word, news};
+
+/// Looks that wait for the next sight of the agent; no more is read until they are answered.
+const LOOKS: usize = 32;
+/// Actions under way by one connection, and by one caller of it; more are refused.
+const ACTIONS: usize = 32;
+const ACTIONS_OF_ONE: usize = 3;
+/// How long the other end may take to read one answer, or what changed. Who takes longer is let go of.
+const SEND_LIMIT: Duration = Duration::from_secs(5);
+
+/// What came of an action: the call, who made it, and the outcome.
+type Outcome = (Message, String, Result<Done, Fault>);
+
+struct Served {
+    hub: Arc<Hub>,
+    connection: Connection,
+    permission: Permission,
+    /// What the other end was told.
+    told: Arc<Tree>,
+    /// Looks, and the number of the sight that each waits for.
+    looks: VecDeque<(u64, Message)>,
+    actions: JoinSet<Outcome>,
+    /// Who made them.
+    callers: Vec<String>,
+}
+
+/// Serves until the connection ends; why it did.
+pub(super) async fn serve(
+    hub: &Arc<Hub>,
+    connection: Connection,
+    mut stream: MessageStream,
+    permission: Permission,
+) -> String {
+    let mut seen = hub.view.watch();
+    let told = Arc::clone(&seen.borrow_and_update().tree);
+    let (looks, actions, callers) = (VecDeque::new(), JoinSet::new(), Vec::new());
+    let mut served = Served { hub: Arc::clone(hub), connection, permission, told, looks, actions, callers };
+    loop {
+        let next = poll_fn(|context| Pin::new(&mut stream).poll_next(context));
+        let went = tokio::select! {
+            message = next, if served.looks.len() < LOOKS => match message {
+                Some(Ok(message)) => served.take(message).await,
+                Some(Err(error)) => Err(format!("the connection was lost: {error}")),
+                None => Err("the connection was closed".to_owned()),
+            },
+            changed = seen.changed() => {
+                let now = seen.borrow_and_update().clone();
+                match changed {
+                    Ok(()) => served.tell(&now).await,
+                    Err(_) => Err("the agent ends".to_owned()),
+                }
+            }
+            Some(done) = served.actions.join_next() => served.done(done).await,
+        };
+        if let Err(why) = went {
+            return why;
+        }
+    }
+}
+
+impl Served {
+    async fn take(&mut self, message: Message) -> Result<(), String> {
+        match message.message_type() {
+            Type::MethodCall => {}
+            Type::Signal => {
+                if self.permission.heard(&message) {
+                    self.hub.agent.tell(Word::Joined { again: false });
+                }
+                return Ok(());
+            }
+            // Answers to our own questions go to who asked them.
+            Type::MethodReturn | Type::Error => return Ok(()),
+        }
+        match calls::wish(&message, self.permission.is_peer()) {
+            Ok(Wish::Said(said)) => {
+                let answer = calls::say(&message, said, &self.hub.machine);
+                self.answer(&message, answer).await
+            }
+            Ok(Wish::Look) => {
+                self.looks.push_back((self.hub.view.want(), message));
+                Ok(())
+            }
+            Ok(Wish::Act(action)) => match self.begin(&message, action) {
+                Ok(()) => Ok(()),
+                Err(fault) => self.answer(&message, calls::refuse(&message, &fault)).await,
+            },
+            Err(fault) => self.answer(&message, calls::refuse(&message, &fault)).await,
+        }
+    }
+
+    /// Begins an action beside everything else.
+    fn begin(&mut self, call: &Message, action: Action) -> Result<(), Fault> {
+        let caller = call.header().sender().map_or_else(String::new, ToString::to_string);
+        let of_one = self.callers.iter().filter(|other| **other == caller).count();
+        if of_one >= ACTIONS_OF_ONE || self.callers.len() >= ACTIONS {
+            return Err(Fault::new("LimitsExceeded", "too many requests at once; nothing changed"));
+        }
+        self.callers.push(caller.clone());
+        let (hub, permission) = (Arc::clone(&self.hub), self.permission.clone());
+        let (call, connection) = (call.clone(), self.connection.clone());
+        self.actions.spawn(async move {
+            let interactive = call.primary_header().flags().contains(Flags::ALLOW_INTERACTIVE_AUTH);
+            let allowed = permission.ask(&connection, &caller, &action, interactive).await;
+            let outcome = match allowed {
+                Ok(()) => act(&hub, action).await,
+                Err(fault) => Err(fault),
+            };
+            (call, caller, outcome)
+        });
+        Ok(())
+    }
+
+    async fn done(&mut self, ended: Result<Outcome, JoinError>) -> Result<(), String> {
+        let (call, caller, outcome) = ended.map_err(|error| error.to_string())?;
+        if let Some(place) = self.callers.iter().position(|other| *other == caller) {
+            self.callers.swap_remove(place);
+        }
+        let answer = match outcome {
+            Ok(done) => calls::done(&call, done),
+            Err(fault) => calls::refuse(&call, &fault),
+        };
+        self.answer(&call, answer).await
+    }
+
+    /// Tells what changed, then answers those who waited for this sight.
+    async fn tell(&mut self, seen: &Seen) -> Result<(), String> {
+        if Arc::ptr_eq(&self.told, &seen.before) {
+            self.send(&seen.news).await?;
+        } else {
+            let missed = news::between(&self.told, &seen.tree).map_err(|error| error.to_string())?;
+            self.send(&missed).await?;
+        }
+        self.told = Arc::clone(&seen.tree);
+        while self.looks.front().is_some_and(|(wanted, _)| *wanted <= seen.number) {
+            let Some((_, call)) = self.looks.pop_front() else { break };
+            let answer = if seen.answered {
+                calls::look(&seen.tree, &call)
+            } else {
+                let text = "the agent does not answer: it is busy, or leaving".to_owned();
+                calls::refuse(&call, &super::Refusal::Failed(text).into())
+            };
+            self.answer(&call, answer).await?;
+        }
+        Ok(())
+    }
+
+    async fn answer(&self, call: &Message, answer: Result<Message, zbus::Error>) -> Result<(), String> {
+        if call.primary_header().flags().contains(Flags::NO_REPLY_EXPECTED) {
+            return Ok(());
+        }
+        let answer = answer.map_err(|error| format!("an answer cannot be written: {error}"))?;
+        self.send(&[answer]).await
+    }
+
+    async fn send(&self, messages: &[Message]) -> Result<(), String> {
+        match timeout(SEND_LIMIT, self.connection.send_all(messages)).await {
+            Ok(sent) => sent.map_err(|error| format!("the connection was lost: {error}")),
+            Err(_) => Err(format!("the other end does not read for {SEND_LIMIT:?}")),
+        }
+    }
+}
+
+/// Has something done when it is its turn.
+async fn act(hub: &Arc<Hub>, action: Action) -> Result<Done, Fault> {
+    let gone = |why: String| Fault::from(super::Refusal::Failed(why));
+    let turn = Arc::clone(&hub.turns).acquire_owned().await.map_err(|error| gone(error.to_string()))?;
+    let agent = Arc::clone(&hub.agent);
+    let work = tokio::task::spawn_blocking(move || {
+        // Kept until it is done, even when nobody waits for that any more.
+        let _turn = turn;
+        agent.act(action)
+    });
+    let outcome = work.await.map_err(|error| gone(error.to_string()))?;
+    hub.view.mark();
+    outcome.map_err(Fault::from)
+}

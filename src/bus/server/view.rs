@@ -1,0 +1,115 @@
+//! The objects as they were last seen: looked at again when something changed, when somebody asks, and now and then.
+//!
+//! One look at a time, and a bounded number a second however often there is news or a question.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+use zbus::Message;
+
+use super::news;
+use super::objects::Tree;
+use super::stamps::{Stamps, Taken};
+use super::{Agent, Changes, Word};
+use crate::os::clock;
+
+/// At most so many looks …
+const LOOKS: usize = 10;
+/// … within this time.
+const WITHIN: Duration = Duration::from_millis(500);
+/// A look without a reason, for what changes and nobody tells of, such as the priority that a master has.
+const NOW_AND_THEN: Duration = Duration::from_secs(5);
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    /// The number of the look.
+    pub(super) number: u64,
+    /// The objects.
+    pub(super) tree: Arc<Tree>,
+    /// Whether the agent answered this time; if not, the objects are those of an earlier look.
+    pub(super) answered: bool,
+    /// What was seen before, from which the signals lead here.
+    pub(super) before: Arc<Tree>,
+    pub(super) news: Arc<Vec<Message>>,
+}
+
+/// The last look, and those to come.
+#[derive(Debug)]
+pub(super) struct View {
+    changes: Arc<Changes>,
+    seen: watch::Sender<Seen>,
+    /// Looks that were begun.
+    begun: AtomicU64,
+}
+
+impl View {
+    /// Nothing was seen yet.
+    pub(super) fn new(changes: Arc<Changes>) -> Self {
+        let none = Arc::<Tree>::default();
+        let (before, tree) = (Arc::clone(&none), none);
+        let seen = Seen { number: 0, tree, answered: false, before, news: Arc::default() };
+        View { changes, seen: watch::Sender::new(seen), begun: AtomicU64::new(0) }
+    }
+
+    /// To be told of what is seen.
+    pub(super) fn watch(&self) -> watch::Receiver<Seen> {
+        self.seen.subscribe()
+    }
+
+    /// Has somebody look; the number of the look that begins after this.
+    pub(super) fn want(&self) -> u64 {
+        self.changes.mark();
+        self.begun.load(Ordering::Relaxed) + 1
+    }
+
+    /// Something was done.
+    pub(super) fn mark(&self) {
+        self.changes.mark();
+    }
+
+    /// Looks, for good.
+    pub(super) async fn keep(&self, agent: &Arc<dyn Agent>) {
+        let mut stamps = Stamps::default();
+        let mut last = VecDeque::new();
+        loop {
+            if last.len() >= LOOKS
+                && let Some(first) = last.pop_front()
+            {
+                sleep(WITHIN.saturating_sub(clock::now().since(first))).await;
+            }
+            last.push_back(clock::now());
+            self.changes.taken();
+            let number = self.begun.fetch_add(1, Ordering::Relaxed) + 1;
+            let tree = look(agent, &mut stamps).await;
+            self.tell(number, tree, agent);
+            // A look now and then needs nobody to have changed anything.
+            let _ = timeout(NOW_AND_THEN, self.changes.wait()).await;
+        }
+    }
+
+    fn tell(&self, number: u64, tree: Option<Tree>, agent: &Arc<dyn Agent>) {
+        let before = Arc::clone(&self.seen.borrow().tree);
+        let answered = tree.is_some();
+        let tree = tree.map_or_else(|| Arc::clone(&before), Arc::new);
+        let news = news::between(&before, &tree).unwrap_or_else(|error| {
+            agent.tell(Word::Unserved { why: format!("what changed cannot be told: {error}") });
+            Vec::new()
+        });
+        self.seen.send_replace(Seen { number, tree, answered, before, news: Arc::new(news) });
+    }
+}
+
+async fn look(agent: &Arc<dyn Agent>, stamps: &mut Stamps) -> Option<Tree> {
+    let from = clock::now();
+    let asked = Arc::clone(agent);
+    let snapshot = tokio::task::spawn_blocking(move || asked.snapshot()).await.ok()??;
+    let wall = clock::wall().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let wall = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
+    let taken = Taken { from, until: clock::now(), wall };
+    Some(Tree::new(&snapshot, taken, stamps))
+}
