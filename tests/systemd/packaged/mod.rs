@@ -126,12 +126,6 @@ impl Administered for Machine {
         self.sh("rm -f /usr/sbin/policy-rc.d /etc/dpkg/dpkg.cfg.d/*");
         // Nobody reads manuals there, and its disk is memory.
         self.sh("rm -f /var/lib/man-db/auto-update; echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/test");
-        // Until the agent says that it is ready.
-        self.sh("mkdir -p /etc/systemd/system/failover.service.d");
-        self.write(
-            "/etc/systemd/system/failover.service.d/simple.conf",
-            "[Service]\nType=simple\nWatchdogSec=0\n",
-        );
     }
 
     fn apt_install(&self, deb: &Path, options: &str) {

@@ -21,16 +21,30 @@ const BACK: Duration = Duration::from_millis(50);
 #[test]
 fn a_pair_with_the_package() {
     let mut site = Site::new();
+    sandbox(&site);
     roles(&site);
+    bus(&site);
     reloads(&site);
     others(&site);
     killed(&site);
+    hung(&site);
     restarted(&site);
     stopped(&site);
     upgraded(&site);
     drained(&mut site);
     killed_for_good(&site);
     removed(&site);
+}
+
+/// What systemd thinks of the unit as it is installed.
+fn sandbox(site: &Site) {
+    let said = site.b.sh("systemd-analyze verify /usr/lib/systemd/system/failover.service");
+    assert!(said.lines().all(|line| line.contains("Unknown key 'Restart")), "only newer keys: {said}");
+    println!(
+        "{}",
+        site.b.sh("systemd-analyze security --no-pager --threshold=20 failover.service | tail -1")
+    );
+    site.b.sh("systemd-analyze security --no-pager --threshold=20 failover.service");
 }
 
 fn target(machine: &Machine) -> String {
@@ -43,6 +57,20 @@ fn roles(site: &Site) {
     assert_eq!(target(&site.b), "inactive");
     let story = site.a.sh("journalctl --output=cat FAILOVER_INSTANCE=web");
     assert!(story.contains("(web) Entering MASTER state"), "{story}");
+    let explained = site.a.sh("journalctl --catalog FAILOVER_INSTANCE=web FAILOVER_STATE=MASTER");
+    assert!(explained.contains(" Subject: web is MASTER"), "{explained}");
+}
+
+/// Everybody may look, by D-Bus; a plain user may not have anything done.
+fn bus(site: &Site) {
+    let look = "busctl introspect org.failover1 /org/failover1/instance/web";
+    let seen = site.a.sh(&format!("setpriv --reuid=nobody --clear-groups {look}"));
+    assert!(seen.contains("org.failover1.Instance") && seen.contains("\"MASTER\""), "{seen}");
+    let reload = "busctl call org.failover1 /org/failover1 org.failover1.Manager Reload";
+    let (code, said) = site.a.try_sh(&format!("setpriv --reuid=nobody --clear-groups {reload}"));
+    assert_ne!(code, Some(0), "{said}");
+    println!("a plain user hears: {said}");
+    site.a.sh(reload);
 }
 
 /// `systemctl reload` takes a good file, and fails with the diagnostics of a bad one.
@@ -88,6 +116,20 @@ fn killed(site: &Site) {
         });
     });
     assert!(served.lost <= HICCUP, "{served:?}");
+}
+
+/// An agent that hangs is ended by the watchdog and started again; meanwhile the other takes over, for it is too late.
+fn hung(site: &Site) {
+    let (start, pid) = (now(), site.a.pid());
+    site.a.sh("systemctl kill --signal=STOP failover");
+    wait("it is started again", LIMIT, || {
+        let new = site.a.pid();
+        (new != 0 && new != pid).then_some(())
+    });
+    println!("started again after {:?}", now().saturating_sub(start));
+    let journal = site.a.sh("journalctl --output=cat --unit=failover.service");
+    assert!(journal.contains("Watchdog timeout"), "{journal}");
+    site.held_by_a();
 }
 
 /// The other takes over without a gap, and gives way without a gap.
