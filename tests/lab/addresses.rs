@@ -58,7 +58,7 @@ fn collect(datagram: &[u8], held: &mut Vec<Held>) -> bool {
     true
 }
 
-fn one(message: &AddressMessage) -> Option<Held> {
+pub(super) fn one(message: &AddressMessage) -> Option<Held> {
     let mut address = None;
     let mut local = None;
     let mut protocol = 0;

@@ -12,7 +12,7 @@ use super::space::Space;
 /// How long an answer may take; on this wire it takes a fraction of a millisecond, address resolution included.
 const LIMIT: Duration = Duration::from_millis(300);
 
-static NEXT: AtomicU16 = AtomicU16::new(1);
+pub(super) static NEXT: AtomicU16 = AtomicU16::new(1);
 
 /// Asks `target` once; the request's identifier and sequence if an answer came back.
 pub(crate) fn ask(client: &Space, target: IpAddr) -> Option<(u16, u16)> {
@@ -38,7 +38,8 @@ pub(crate) fn ask(client: &Space, target: IpAddr) -> Option<(u16, u16)> {
     })
 }
 
-fn request(kind: u8, id: u16, sequence: u16) -> Vec<u8> {
+/// An echo request of this kind.
+pub(super) fn request(kind: u8, id: u16, sequence: u16) -> Vec<u8> {
     let [i0, i1] = id.to_be_bytes();
     let [s0, s1] = sequence.to_be_bytes();
     // Over IPv6 the kernel fills in the checksum; over IPv4 it is ours to make.
@@ -52,10 +53,15 @@ fn request(kind: u8, id: u16, sequence: u16) -> Vec<u8> {
 fn answered(mut socket: &Socket, target: IpAddr, id: u16, sequence: u16) -> bool {
     let mut bytes = [0; 256];
     let Ok(length) = socket.read(&mut bytes) else { return false };
+    bytes.get(..length).and_then(|packet| self::sequence(packet, target.is_ipv4(), id)) == Some(sequence)
+}
+
+/// The sequence of an echo reply with our identifier, as a raw socket reads it.
+pub(super) fn sequence(packet: &[u8], v4: bool, id: u16) -> Option<u16> {
     // IPv4 sockets deliver the header too.
-    let (start, kind) = if target.is_ipv4() { (20, 0) } else { (0, 129) };
-    let [i0, i1] = id.to_be_bytes();
-    let [s0, s1] = sequence.to_be_bytes();
-    let Some(packet) = bytes.get(start..length) else { return false };
-    packet.first() == Some(&kind) && packet.get(4..8) == Some(&[i0, i1, s0, s1])
+    let (start, kind) = if v4 { (20, 0) } else { (0, 129) };
+    let packet = packet.get(start..)?;
+    let ours = packet.first() == Some(&kind) && packet.get(4..6) == Some(&id.to_be_bytes());
+    let sequence = packet.get(6..8)?.try_into().ok()?;
+    ours.then(|| u16::from_be_bytes(sequence))
 }

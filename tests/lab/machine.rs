@@ -22,7 +22,7 @@ const BOOT: Duration = Duration::from_mins(1);
 
 static NEXT: AtomicU32 = AtomicU32::new(0);
 
-/// Makes the overlay and becomes the host. $1 is an empty directory, $2 a name, $3 a network namespace; then the control
+/// Makes the overlay and runs the host. $1 is an empty directory, $2 a name, $3 a network namespace; then the control
 /// groups to be in.
 const START: &str = r#"
 set -e
@@ -34,9 +34,16 @@ mkdir "$host/upper" "$host/work" "$host/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$host/upper,workdir=$host/work" "$host/root"
 rm -f "$host/root/etc/machine-id"
 : >"$host/root/etc/machine-id"
-exec setsid systemd-nspawn -q -D "$host/root" --register=no --keep-unit --link-journal=no --machine="$name" --hostname=host \
-  --network-namespace-path="$network" --capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_NICE,CAP_IPC_LOCK \
-  -b systemd.unit=basic.target systemd.mask=networking.service
+status=133
+# What it says of a reboot.
+while [ "$status" = 133 ]; do
+  status=0
+  setpriv --pdeathsig KILL -- setsid systemd-nspawn -q -D "$host/root" --register=no --keep-unit --link-journal=no \
+    --machine="$name" --hostname=host --network-namespace-path="$network" \
+    --capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_NICE,CAP_IPC_LOCK \
+    -b systemd.unit=basic.target systemd.mask=networking.service || status=$?
+done
+exit "$status"
 "#;
 
 /// The host.
@@ -111,7 +118,7 @@ impl Machine {
         Self::boot_in(space)
     }
 
-    /// Boots one in this network namespace.
+    /// Boots one in this network namespace. It ends with the thread that boots it.
     pub(crate) fn boot_in(space: Space) -> Self {
         let directory = Directory::new();
         let root = directory.0.join("host");
@@ -135,16 +142,28 @@ impl Machine {
             .expect("setpriv");
         let mut machine =
             Machine { outer, init: Pid::from_raw(0), log, space, _groups: groups, _directory: directory };
-        machine.init = wait("the host has a process 1", BOOT, || {
-            let ended = machine.outer.try_wait().expect("wait for a child");
-            assert!(ended.is_none(), "the host did not start: {}", machine.console());
-            machine.first_child()
+        machine.await_boot();
+        machine
+    }
+
+    fn await_boot(&mut self) {
+        let before = self.init;
+        self.init = wait("the host has a process 1", BOOT, || {
+            let ended = self.outer.try_wait().expect("wait for a child");
+            assert!(ended.is_none(), "the host did not start: {}", self.console());
+            self.first_child().filter(|init| *init != before)
         });
         wait("the host is up", BOOT, || {
-            let state = machine.output(&["systemctl", "is-system-running"]);
+            let state = self.output(&["systemctl", "is-system-running"]);
             matches!(String::from_utf8_lossy(&state.stdout).trim(), "running" | "degraded").then_some(())
         });
-        machine
+    }
+
+    /// Has the host shut down in order and boot again. Its network namespace stays, with what nobody took away.
+    pub(crate) fn reboot(&mut self) {
+        let output = self.output(&["systemctl", "reboot"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.await_boot();
     }
 
     /// `argv` as a command on the host.
@@ -174,13 +193,17 @@ impl Machine {
         String::from_utf8_lossy(&text).into_owned()
     }
 
+    /// The child of systemd-nspawn, which is that of the shell.
     fn first_child(&self) -> Option<Pid> {
-        let id = self.outer.id();
-        let list = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
-        let child: i32 = list.split_whitespace().next()?.parse().ok()?;
+        let child = only_child(i32::try_from(self.outer.id()).ok()?).and_then(only_child)?;
         let name = fs::read_to_string(format!("/proc/{child}/comm")).ok()?;
         (name.trim() == "systemd").then(|| Pid::from_raw(child))
     }
+}
+
+fn only_child(id: i32) -> Option<i32> {
+    let list = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
+    list.split_whitespace().next()?.parse().ok()
 }
 
 impl Drop for Machine {

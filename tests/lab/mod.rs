@@ -9,9 +9,11 @@
 #![expect(clippy::print_stdout, reason = "tests print what they do")]
 #![expect(clippy::disallowed_methods, reason = "tests of the real thing read the clock and poll")]
 
+pub(crate) mod absence;
 pub(crate) mod addresses;
 pub(crate) mod agent;
 mod ask;
+pub(crate) mod client;
 pub(crate) mod frame;
 pub(crate) mod host;
 pub(crate) mod machine;

@@ -34,11 +34,7 @@ impl Pair {
         for host in [&lab.a, &lab.b, &lab.client] {
             host.space.sh(&format!("ip addr add 192.168.1.{}/24 dev eth0", 200 + u32::from(host.number)));
         }
-        let (a, b) = std::thread::scope(|scope| {
-            let a = scope.spawn(|| Machine::boot_in(lab.a.space.again()));
-            let b = Machine::boot_in(lab.b.space.again());
-            (a.join().expect("a host"), b)
-        });
+        let (a, b) = (Machine::boot_in(lab.a.space.again()), Machine::boot_in(lab.b.space.again()));
         let text = fs::read_to_string(repository(&format!("config/examples/{example}"))).expect("an example");
         for (machine, host, priority) in [(&a, &lab.a, "priority = 110"), (&b, &lab.b, "priority = 100")] {
             machine.install(env!("CARGO_BIN_EXE_failover"), "/usr/local/bin/failover");

@@ -6,6 +6,8 @@
 
 mod files;
 mod life;
+mod pair;
+mod site;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -97,6 +99,8 @@ trait Administered {
     fn holds(&self) -> bool;
     /// Waits until an agent's address is there.
     fn becomes_master(&self);
+    /// Kills the agent with nobody to start it again or to take away what it leaves.
+    fn is_left_dead(&self);
     /// The process of the service, 0 without one.
     fn pid(&self) -> u32;
 }
@@ -122,12 +126,6 @@ impl Administered for Machine {
         self.sh("rm -f /usr/sbin/policy-rc.d /etc/dpkg/dpkg.cfg.d/*");
         // Nobody reads manuals there, and its disk is memory.
         self.sh("rm -f /var/lib/man-db/auto-update; echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/test");
-        // Until the agent says that it is ready.
-        self.sh("mkdir -p /etc/systemd/system/failover.service.d");
-        self.write(
-            "/etc/systemd/system/failover.service.d/simple.conf",
-            "[Service]\nType=simple\nWatchdogSec=0\n",
-        );
     }
 
     fn apt_install(&self, deb: &Path, options: &str) {
@@ -143,6 +141,18 @@ impl Administered for Machine {
 
     fn becomes_master(&self) {
         wait("it holds the address", LIMIT, || self.holds().then_some(()));
+    }
+
+    fn is_left_dead(&self) {
+        self.sh("mkdir -p /run/systemd/system/failover.service.d");
+        self.write(
+            "/run/systemd/system/failover.service.d/left.conf",
+            "[Service]\nRestart=no\nExecStopPost=\n",
+        );
+        self.sh("systemctl daemon-reload; systemctl kill --signal=KILL failover");
+        wait("it is dead", LIMIT, || (self.pid() == 0).then_some(()));
+        assert!(self.holds());
+        self.sh("rm -r /run/systemd/system/failover.service.d; systemctl daemon-reload");
     }
 
     fn pid(&self) -> u32 {
