@@ -6,6 +6,7 @@ mod leases;
 mod leave;
 mod links;
 mod resume;
+mod sources;
 
 use std::net::IpAddr;
 
