@@ -18,7 +18,6 @@
 //! | [`addresses`] | desired against observed addresses |
 //! | `routes` | which addresses the kernel makes a route for |
 //! | `announcer` | gratuitous ARP and neighbour advertisements, paced |
-//! | `source` | which address adverts come from, and what to do while there is none |
 //! | `sockets` | which sockets are open with which filter |
 //! | `timers` | who is due next |
 //! | [`report`], [`snapshot`], `summary` | what people are told |
@@ -40,7 +39,6 @@ mod resume;
 mod routes;
 pub mod snapshot;
 mod sockets;
-mod source;
 mod summary;
 mod timers;
 mod transmit;
@@ -270,8 +268,8 @@ impl Agent {
             self.announce_again(now, number);
         }
         let Some(instance) = self.instances.get_mut(number) else { return };
-        let held_off = instance.hold_off.take_if(|(until, _)| *until <= now).is_some();
-        if held_off || instance.source_due().is_some_and(|at| at <= now) {
+        if instance.hold_off.as_ref().is_some_and(|(until, _)| *until <= now) {
+            instance.hold_off = None;
             self.evaluate(now, number, out);
         }
         self.rearm(number);

@@ -6,7 +6,6 @@ mod leases;
 mod leave;
 mod links;
 mod resume;
-mod sources;
 
 use std::net::IpAddr;
 

@@ -26,7 +26,6 @@ fn a_pair_with_the_package() {
     bus(&site);
     reloads(&site);
     others(&site);
-    flushed(&site);
     killed(&site);
     hung(&site);
     restarted(&site);
@@ -104,24 +103,6 @@ fn others(site: &Site) {
     let away = watch.stop();
     assert!(away.len() > 1 && away.iter().all(|away| *away < BACK * 10), "{away:?}");
     assert!(served.lost <= HICCUP, "{served:?}");
-}
-
-/// All addresses of the link go, the host's own, too, and that one is put back, as a network manager that is restarted does
-/// it.
-fn flushed(site: &Site) {
-    // As systemd has it on a host, but for one in a container: ours is the network's first address for a moment, and the
-    // host's own must outlive it.
-    site.lab.a.space.sysctl("ipv4/conf/eth0/promote_secondaries", "1");
-    let watch = Absence::watch(&site.a.space, site.address);
-    let served = site.nothing_moves(|| {
-        for _ in 0..3 {
-            site.a.sh("ip -4 address flush dev eth0; ip address add 192.0.2.1/24 dev eth0");
-        }
-    });
-    let away = watch.stop();
-    assert!(away.len() > 2 && away.iter().all(|away| *away < BACK * 10), "{away:?}");
-    println!("{} requests lost while all addresses were flushed three times", served.lost);
-    assert!(served.lost <= HICCUP * 3, "{served:?}");
 }
 
 /// SIGKILL, and systemd starts it again: nobody notices.
