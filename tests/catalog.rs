@@ -79,7 +79,7 @@ fn instances() -> Vec<(Severity, Report)> {
         (Warning, Report::Contested { subject: subject.clone(), peer, priority, count: 1 }),
         (Warning, Report::Trouble { subject: subject.clone(), peer, trouble: Trouble::Password, count: 1 }),
         (Note, Report::ChecksumForm { subject: subject.clone(), peer, form: ChecksumForm::Rfc9568 }),
-        (Warning, Report::AddressRestored { subject: subject.clone(), address }),
+        (Error, Report::AddressRestored { subject: subject.clone(), address }),
         (Error, refused(true)),
         (Error, refused(false)),
         (Warning, lease(false)),

@@ -297,7 +297,6 @@ impl Report {
             Report::Reconfigured(_) => Severity::Notice,
             Report::Contested { .. }
             | Report::Trouble { .. }
-            | Report::AddressRestored { .. }
             | Report::LeaseNotRenewed { again: false, .. }
             | Report::LeftoverRemoved { .. }
             | Report::ForeignAddress { .. }
@@ -306,6 +305,7 @@ impl Report {
             | Report::EventsMissed { .. } => Severity::Warning,
             Report::ChecksumForm { .. } => Severity::Notice,
             Report::AddressRefused { .. }
+            | Report::AddressRestored { .. }
             | Report::LeaseNotRenewed { again: true, .. }
             | Report::AddressStuck { .. }
             | Report::SocketRefused { .. } => Severity::Error,

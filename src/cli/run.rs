@@ -2,12 +2,13 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::{DEFAULT_CONFIG, DEFAULT_STATE_DIR, Exit, Failure, RuntimeDir, first_directory, output};
 use crate::config;
-use crate::daemon::{self, RunOptions};
+use crate::daemon::{self, RunError, RunOptions};
 
 /// Run the agent, in the foreground; this is what the systemd unit starts
 #[derive(Debug, Args)]
@@ -39,6 +40,15 @@ impl RunArgs {
     }
 }
 
+/// systemd starts an agent that ended at once, so that one that was killed is back in time. One that cannot start waits
+/// before it ends: it would fail ten times a second.
+#[expect(clippy::disallowed_methods, reason = "nothing else goes on in this process any more")]
+fn rest() {
+    if std::env::var_os("NOTIFY_SOCKET").is_some() {
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
 pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
     let color = output::wants_color(&io::stderr());
     match config::load(&args.config, config::Purpose::Run) {
@@ -53,8 +63,16 @@ pub(super) fn run(args: &RunArgs) -> Result<Exit, Failure> {
                 runtime_dir: args.runtime_dir.path(),
                 state_dir: args.state_dir(),
             };
-            daemon::run(loaded, &options).map_err(|error| Failure::new(error.to_string()))?;
-            Ok(Exit::Fine)
+            match daemon::run(loaded, &options) {
+                Ok(()) => Ok(Exit::Fine),
+                Err(error) => {
+                    let failure = Failure::new(error.to_string());
+                    if !matches!(error, RunError::Interrupted) {
+                        rest();
+                    }
+                    Err(failure)
+                }
+            }
         }
     }
 }

@@ -21,6 +21,8 @@ use crate::os::queue::Queue;
 const LIMIT: usize = 4096;
 /// Lines taken at once.
 const MOST: usize = 64;
+/// How soon it is told how many lines were dropped.
+const TELL_DROPPED: Duration = Duration::from_secs(1);
 /// Stack of the thread.
 const STACK: usize = 256 << 10;
 
@@ -72,12 +74,18 @@ impl Log {
         loop {
             let deadline = self.limiter().deadline();
             let left = deadline.map(|at| at.since(clock::now()));
+            // What was dropped is to be told soon, even if nothing else happens.
+            let left = if self.0.dropped.load(Ordering::Relaxed) > 0 {
+                Some(left.map_or(TELL_DROPPED, |left| left.min(TELL_DROPPED)))
+            } else {
+                left
+            };
             if !self.0.queue.wait_at_most(left, MOST, &mut taken) {
                 return;
             }
             for record in taken.drain(..) {
                 if sink.write(&record).is_err() {
-                    self.0.dropped.fetch_add(1, Ordering::Relaxed);
+                    self.0.dropped.fetch_add(stands_for(&record), Ordering::Relaxed);
                 }
             }
             self.put_due(false);
@@ -97,9 +105,20 @@ impl Log {
         for told in due {
             self.put(told);
         }
+        self.tell_dropped();
     }
 
     fn put(&self, told: Told) {
+        self.tell_dropped();
+        let at = clock::wall();
+        let more = (told.more > 0).then_some((told.more, told.within));
+        if self.0.queue.push(Record { at, entry: told.entry, more }).is_err() {
+            // It stands for those, too.
+            self.0.dropped.fetch_add(told.more + 1, Ordering::Relaxed);
+        }
+    }
+
+    fn tell_dropped(&self) {
         let at = clock::wall();
         let dropped = self.0.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
@@ -108,16 +127,19 @@ impl Log {
                 self.0.dropped.fetch_add(dropped, Ordering::Relaxed);
             }
         }
-        let more = (told.more > 0).then_some((told.more, told.within));
-        if self.0.queue.push(Record { at, entry: told.entry, more }).is_err() {
-            // It stands for those, too.
-            self.0.dropped.fetch_add(told.more + 1, Ordering::Relaxed);
-        }
     }
 
     /// What a thread that panicked left is whole.
     fn limiter(&self) -> MutexGuard<'_, Limiter> {
         self.0.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many lines a record stands for.
+fn stands_for(record: &Record) -> u64 {
+    match (&record.entry, &record.more) {
+        (Entry::Process(Notice::LinesDropped { count }), _) => *count,
+        (_, more) => more.map_or(1, |(more, _)| more + 1),
     }
 }
 

@@ -111,6 +111,13 @@ fn kind(entry: &Entry) -> (Key, Pace) {
     let (id, pace, whom) = match entry {
         // All states are one kind: they take turns.
         Entry::Agent(Report::Transition { subject, .. }) => ("state", STATE, Some(subject.name.clone())),
+        // So are those of a group, and the verdicts of a check.
+        Entry::Agent(Report::Around(Around::Group { name, .. })) => {
+            ("state of a group", STATE, Some(name.clone()))
+        }
+        Entry::Agent(Report::Around(Around::Verdict { check, .. })) => {
+            ("verdict", STATE, Some(check.clone()))
+        }
         Entry::Agent(Report::Around(around)) => {
             let (pace, whom) = match around {
                 Around::Verdict { check, .. } => (STATE, check),
@@ -126,7 +133,8 @@ fn kind(entry: &Entry) -> (Key, Pace) {
         }
         Entry::Process(notice) => (notice.message_id(), TROUBLE, notice.instance().map(Arc::from)),
     };
-    let severity = if id == "state" { Severity::Notice } else { entry.severity() };
+    let together = ["state", "state of a group", "verdict"].contains(&id);
+    let severity = if together { Severity::Notice } else { entry.severity() };
     ((id, severity, whom), pace)
 }
 

@@ -42,8 +42,8 @@ pub fn other_has_capability(process: i32, bit: u32) -> bool {
 }
 
 /// Whether a capability of another process is one here: the users of another namespace are not numbered as they are here.
-fn counts(users_here: Option<&str>, users_there: Option<&str>, capability: Option<bool>) -> bool {
-    users_here.is_some() && users_here == users_there && capability == Some(true)
+fn counts(users: Option<&str>, of_the_other: Option<&str>, capability: Option<bool>) -> bool {
+    users.is_some() && users == of_the_other && capability == Some(true)
 }
 
 /// Whether the process of this name in `/proc` has the capability with the number `bit`, if that can be read.

@@ -176,6 +176,13 @@ fn only_root_may(host: &Host) {
         assert!(!refused.status.success(), "nobody may {call}: {}", text(&refused.stdout));
         assert!(text(&refused.stderr).contains("Access denied"), "{call}: {}", text(&refused.stderr));
     }
+    // What is far too long is refused, and nobody else hears of it.
+    let long = "x".repeat(100_000);
+    let refused =
+        host.as_nobody(&format!("call {NAME} {ROOT} org.freedesktop.DBus.Properties Get ss {long} {long}"));
+    assert!(text(&refused.stderr).contains("the message is too long"), "{}", text(&refused.stderr));
+    let read = host.as_nobody(&format!("get-property {NAME} {WEB} {INSTANCE} State"));
+    assert!(read.status.success(), "{}", text(&read.stderr));
     let peer = host.space.output(&format!(
         "setpriv --reuid=65534 --regid=65534 --clear-groups busctl --address={} get-property {NAME} {ROOT} {MANAGER} Version",
         host.peer()

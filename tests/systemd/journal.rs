@@ -175,7 +175,7 @@ fn the_story_is_whole_and_of_nobody_else(host: &Host) {
         ("(web) Entering MASTER state: nothing heard", "5"),
         ("check flag is failing", "4"),
         ("check flag is passing", "5"),
-        ("(web) 192.0.2.50/24 was removed", "4"),
+        ("(web) 192.0.2.50/24 was removed", "3"),
         ("(web) command /bin/echo for MASTER: exit status 0", "6"),
         ("(web) unit web-role.service started", "6"),
         ("(web) drained", "4"),

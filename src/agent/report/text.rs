@@ -11,7 +11,8 @@ impl Report {
                 format!("{peer} is MASTER with priority {priority}")
             }
             Report::NewMaster { peer, priority, before, .. } => format!(
-                "{peer} is MASTER with priority {priority}; {before} changes of the master before that are not told:                  several routers take turns"
+                "{peer} is MASTER with priority {priority}; {before} changes of the master before that are not told: \
+                 several routers take turns"
             ),
             Report::Contested { peer, priority, count, .. } => format!(
                 "{peer} claims the addresses too, with priority {priority} (advert {count} of this kind): keeping and \

@@ -108,6 +108,11 @@ fn action(call: &Message, member: &str) -> Result<Action, Fault> {
             if file.as_ref().is_some_and(|file| !file.is_absolute()) {
                 return Err(Fault::new("InvalidArgs", "the file is wanted with its whole path"));
             }
+            // There they are the agent's own, not the caller's.
+            let own = ["/dev", "/proc"];
+            if file.as_ref().is_some_and(|file| own.iter().any(|own| file.starts_with(own))) {
+                return Err(Fault::new("InvalidArgs", "what is in /dev and /proc is no file to plan"));
+            }
             Ok(Action::Plan { file })
         }
         "Drain" => {

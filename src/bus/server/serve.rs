@@ -18,11 +18,16 @@ use zbus::{Connection, Message, MessageStream};
 use super::calls::{self, Fault, Wish};
 use super::objects::Tree;
 use super::permission::Permission;
+use super::stream::LONGEST;
 use super::view::Seen;
 use super::{Action, Done, Hub, Word, news};
 
-/// Looks that wait for the next sight of the agent; no more is read until they are answered.
+/// Looks of a client that wait for the next sight of the agent, and of all clients of a bus; no more is read until they are
+/// answered.
 const LOOKS: usize = 32;
+const LOOKS_ON_BUS: usize = 256;
+/// Of one client among the others of a bus; more are refused.
+const LOOKS_OF_ONE: usize = 8;
 /// Actions under way by one connection, and by one caller of it; more are refused.
 const ACTIONS: usize = 32;
 const ACTIONS_OF_ONE: usize = 3;
@@ -59,7 +64,7 @@ pub(super) async fn serve(
     loop {
         let next = poll_fn(|context| Pin::new(&mut stream).poll_next(context));
         let went = tokio::select! {
-            message = next, if served.looks.len() < LOOKS => match message {
+            message = next, if served.has_room() => match message {
                 Some(Ok(message)) => served.take(message).await,
                 Some(Err(error)) => Err(format!("the connection was lost: {error}")),
                 None => Err("the connection was closed".to_owned()),
@@ -79,7 +84,32 @@ pub(super) async fn serve(
     }
 }
 
+/// Who sent a message by a bus.
+fn caller(call: &Message) -> String {
+    call.header().sender().map_or_else(String::new, ToString::to_string)
+}
+
 impl Served {
+    fn has_room(&self) -> bool {
+        self.looks.len() < if self.permission.is_peer() { LOOKS } else { LOOKS_ON_BUS }
+    }
+
+    /// Notes that somebody wants to look. Who waits for no answer need not.
+    fn note(&mut self, look: Message) -> Result<(), Fault> {
+        if look.primary_header().flags().contains(Flags::NO_REPLY_EXPECTED) {
+            return Ok(());
+        }
+        if !self.permission.is_peer() {
+            let by = caller(&look);
+            let of_one = self.looks.iter().filter(|(_, other)| caller(other) == by).count();
+            if of_one >= LOOKS_OF_ONE {
+                return Err(Fault::new("LimitsExceeded", "too many questions at once"));
+            }
+        }
+        self.looks.push_back((self.hub.view.want(), look));
+        Ok(())
+    }
+
     async fn take(&mut self, message: Message) -> Result<(), String> {
         match message.message_type() {
             Type::MethodCall => {}
@@ -92,15 +122,20 @@ impl Served {
             // Answers to our own questions go to who asked them.
             Type::MethodReturn | Type::Error => return Ok(()),
         }
+        // A bus passes on a thousand times that.
+        if u64::try_from(message.data().len()).unwrap_or(u64::MAX) > LONGEST {
+            let fault = Fault::new("LimitsExceeded", "the message is too long");
+            return self.answer(&message, calls::refuse(&message, &fault)).await;
+        }
         match calls::wish(&message, self.permission.is_peer()) {
             Ok(Wish::Said(said)) => {
                 let answer = calls::say(&message, said, &self.hub.machine);
                 self.answer(&message, answer).await
             }
-            Ok(Wish::Look) => {
-                self.looks.push_back((self.hub.view.want(), message));
-                Ok(())
-            }
+            Ok(Wish::Look) => match self.note(message.clone()) {
+                Ok(()) => Ok(()),
+                Err(fault) => self.answer(&message, calls::refuse(&message, &fault)).await,
+            },
             Ok(Wish::Act(action)) => match self.begin(&message, action) {
                 Ok(()) => Ok(()),
                 Err(fault) => self.answer(&message, calls::refuse(&message, &fault)).await,
@@ -111,7 +146,7 @@ impl Served {
 
     /// Begins an action beside everything else.
     fn begin(&mut self, call: &Message, action: Action) -> Result<(), Fault> {
-        let caller = call.header().sender().map_or_else(String::new, ToString::to_string);
+        let caller = caller(call);
         let of_one = self.callers.iter().filter(|other| **other == caller).count();
         if of_one >= ACTIONS_OF_ONE || self.callers.len() >= ACTIONS {
             return Err(Fault::new("LimitsExceeded", "too many requests at once; nothing changed"));
@@ -169,6 +204,11 @@ impl Served {
         if call.primary_header().flags().contains(Flags::NO_REPLY_EXPECTED) {
             return Ok(());
         }
+        // One that is too long to be built, say: that is no reason to leave all the others.
+        let answer = answer.or_else(|error| {
+            let fault = Fault::new("LimitsExceeded", format!("the answer cannot be written: {error}"));
+            calls::refuse(call, &fault)
+        });
         let answer = answer.map_err(|error| format!("an answer cannot be written: {error}"))?;
         self.send(&[answer]).await
     }

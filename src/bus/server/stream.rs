@@ -12,7 +12,7 @@ use zbus::connection::socket::{ReadHalf, Split, WriteHalf};
 use zbus::export::async_trait::async_trait;
 
 /// Longest message, in bytes. The longest with a sense names a thousand instances.
-const LONGEST: u64 = 128 << 10;
+pub(super) const LONGEST: u64 = 128 << 10;
 /// What every message begins with: it says how long the message is.
 const HEAD: usize = 16;
 

@@ -1,6 +1,6 @@
 //! The thread that tells systemd, and that sees to it that the engine is alive before it says so.
 //!
-//! A third of the watchdog's period is its pace: it looks what the engine did since the last time, says `WATCHDOG=1` only
+//! A quarter of the watchdog's period is its pace: it looks what the engine did since the last time, says `WATCHDOG=1` only
 //! if that proves it alive, and wakes it, so that an idle one has something to prove. systemd may take its time to read:
 //! only this thread waits for that.
 
@@ -21,7 +21,7 @@ use crate::os::process::Waker;
 use crate::time::Instant;
 
 /// How many times in a watchdog's period it is fed.
-const FEEDS: u32 = 3;
+const FEEDS: u32 = 4;
 /// The status is told no more often than this: whoever flaps is not to keep systemd busy.
 const STATUS_EVERY: Duration = Duration::from_millis(200);
 
