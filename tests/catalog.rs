@@ -76,6 +76,7 @@ fn instances() -> Vec<(Severity, Report)> {
         (Note, transition(Init)),
         (Error, transition(Fault)),
         (Info, Report::NewMaster { subject: subject.clone(), peer, priority, before: 0 }),
+        (Info, Report::NewMaster { subject: subject.clone(), peer, priority, before: 3 }),
         (Warning, Report::Contested { subject: subject.clone(), peer, priority, count: 1 }),
         (Warning, Report::Trouble { subject: subject.clone(), peer, trouble: Trouble::Password, count: 1 }),
         (Note, Report::ChecksumForm { subject: subject.clone(), peer, form: ChecksumForm::Rfc9568 }),

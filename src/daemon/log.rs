@@ -175,6 +175,22 @@ mod tests {
     }
 
     #[test]
+    fn what_was_dropped_is_told_without_anything_else_to_tell_and_counted_in_full() {
+        let log = Log::new();
+        log.0.dropped.store(7, Ordering::Relaxed);
+        log.put_due(false);
+        let mut queued = Vec::new();
+        log.0.queue.take(&mut queued);
+        let [record] = &queued[..] else { panic!("{queued:?}") };
+        assert_eq!(record.message(), "7 log lines were dropped: the log could not keep up");
+        assert_eq!(stands_for(record), 7);
+        let entry = Entry::Agent(line(1));
+        for (more, lines) in [(None, 1), (Some((3, Duration::ZERO)), 4)] {
+            assert_eq!(stands_for(&Record { at: clock::wall(), entry: entry.clone(), more }), lines);
+        }
+    }
+
+    #[test]
     fn what_is_told_again_and_again_is_told_with_a_count_at_the_latest_at_the_end() {
         let log = Log::new();
         for _ in 0..1000 {

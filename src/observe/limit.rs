@@ -143,6 +143,7 @@ mod tests {
     use super::*;
     use crate::agent::report::Subject;
     use crate::agent::snapshot::VrState;
+    use crate::health::standing::Verdict;
     use crate::net::{LinkName, Prefix};
     use crate::observe::notice::Notice;
     use crate::vrrp::fields::{Priority, Vrid};
@@ -207,6 +208,36 @@ mod tests {
         assert!(last.iter().any(|one| one.entry.message().contains("(web) Entering BACKUP")), "{last:?}");
         assert!(limiter.due(at(50_000), false).is_empty());
         assert_eq!(limiter.deadline(), None);
+    }
+
+    #[test]
+    fn the_last_word_of_a_group_and_of_a_check_is_the_newest() {
+        let group = |state| {
+            let (name, reason) = ("g".into(), "a test".to_owned());
+            Entry::Agent(Report::Around(Around::Group { name, previous: VrState::Init, state, reason }))
+        };
+        let verdict = |verdict| {
+            let (check, text, instances) = ("c".into(), "a test".to_owned(), [].into());
+            Entry::Agent(Report::Around(Around::Verdict { check, verdict, text, held: None, instances }))
+        };
+        let mut limiter = Limiter::default();
+        let told = run(&mut limiter, 9_001, |now| match now % 4 {
+            0 => group(VrState::Fault),
+            1 => verdict(Verdict::Failing),
+            2 => group(VrState::Backup),
+            _ => verdict(Verdict::Passing),
+        });
+        assert_eq!(told.len(), 40);
+        // The last two of the time were these.
+        let _ = (
+            limiter.admit(at(9_001), group(VrState::Backup)),
+            limiter.admit(at(9_001), verdict(Verdict::Passing)),
+        );
+        let last: Vec<String> =
+            limiter.due(at(20_000), false).into_iter().map(|one| one.entry.message()).collect();
+        assert_eq!(last.len(), 2, "{last:?}");
+        assert!(last.iter().any(|text| text.contains("Entering BACKUP")), "{last:?}");
+        assert!(last.iter().any(|text| text.contains("passing")), "{last:?}");
     }
 
     #[test]

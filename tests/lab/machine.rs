@@ -118,6 +118,21 @@ impl Machine {
         Self::boot_in(space)
     }
 
+    /// Boots one with a link, `eth0`, that has 192.0.2.1/24 and leads nowhere.
+    pub(crate) fn boot_with_a_link() -> Self {
+        let space = Space::new();
+        for line in [
+            "ip link set lo up",
+            "ip link add eth0 type veth peer name eth1",
+            "ip link set eth0 up",
+            "ip link set eth1 up",
+            "ip addr add 192.0.2.1/24 dev eth0",
+        ] {
+            space.sh(line);
+        }
+        Self::boot_in(space)
+    }
+
     /// Boots one in this network namespace. It ends with the thread that boots it.
     pub(crate) fn boot_in(space: Space) -> Self {
         let directory = Directory::new();

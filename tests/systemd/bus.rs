@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use crate::lab::machine::Machine;
-use crate::lab::space::Space;
 use crate::lab::wait;
 
 /// Longest time for anything to happen: an order of magnitude more than it takes.
@@ -35,17 +34,7 @@ struct Host(Machine);
 
 impl Host {
     fn boot() -> Self {
-        let space = Space::new();
-        for line in [
-            "ip link set lo up",
-            "ip link add eth0 type veth peer name eth1",
-            "ip link set eth0 up",
-            "ip link set eth1 up",
-            "ip addr add 192.0.2.1/24 dev eth0",
-        ] {
-            space.sh(line);
-        }
-        let host = Host(Machine::boot_in(space));
+        let host = Host(Machine::boot_with_a_link());
         host.0.install(env!("CARGO_BIN_EXE_failover"), "/usr/bin/failover");
         for (from, to) in SHIPPED {
             host.sh(&format!("mkdir -p $(dirname {to})"));

@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::lab::machine::Machine;
-use crate::lab::space::Space;
 use crate::lab::wait;
 
 /// Longest time for anything to happen: an order of magnitude more than it takes.
@@ -61,17 +60,7 @@ struct Host(Machine);
 
 impl Host {
     fn boot() -> Self {
-        let space = Space::new();
-        for line in [
-            "ip link set lo up",
-            "ip link add eth0 type veth peer name eth1",
-            "ip link set eth0 up",
-            "ip link set eth1 up",
-            "ip addr add 192.0.2.1/24 dev eth0",
-        ] {
-            space.sh(line);
-        }
-        let machine = Machine::boot_in(space);
+        let machine = Machine::boot_with_a_link();
         machine.install(env!("CARGO_BIN_EXE_failover"), "/usr/local/bin/failover");
         let catalog = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/failover.catalog");
         machine.install(catalog, "/usr/lib/systemd/catalog/failover.catalog");

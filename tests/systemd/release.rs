@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::lab::addresses::dump;
 use crate::lab::machine::Machine;
-use crate::lab::space::Space;
 use crate::lab::wait;
 
 /// Longest time for anything to happen: an order of magnitude more than it takes.
@@ -45,17 +44,7 @@ fn becomes_master(machine: &Machine, times: usize) {
 
 #[test]
 fn the_addresses_go_with_a_service_that_is_not_coming_back() {
-    let space = Space::new();
-    for line in [
-        "ip link set lo up",
-        "ip link add eth0 type veth peer name eth1",
-        "ip link set eth0 up",
-        "ip link set eth1 up",
-        "ip addr add 192.0.2.1/24 dev eth0",
-    ] {
-        space.sh(line);
-    }
-    let machine = Machine::boot_in(space);
+    let machine = Machine::boot_with_a_link();
     machine.install(env!("CARGO_BIN_EXE_failover"), "/usr/local/bin/failover");
     let write = |path: &str, text: &str| {
         run(&machine, &["sh", "-c", "printf %s \"$1\" >\"$2\"", "sh", text, path]);

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::{Administered, NEXT, packages, text};
 use crate::lab::machine::Machine;
-use crate::lab::space::Space;
 use crate::lab::wait;
 
 /// Without a lease: what is gone was taken away.
@@ -21,17 +20,7 @@ fn files(machine: &Machine) -> BTreeSet<String> {
 }
 
 fn host() -> Machine {
-    let space = Space::new();
-    for line in [
-        "ip link set lo up",
-        "ip link add eth0 type veth peer name eth1",
-        "ip link set eth0 up",
-        "ip link set eth1 up",
-        "ip addr add 192.0.2.1/24 dev eth0",
-    ] {
-        space.sh(line);
-    }
-    let machine = Machine::boot_in(space);
+    let machine = Machine::boot_with_a_link();
     machine.is_a_usual_host();
     machine
 }
