@@ -1,4 +1,4 @@
-//! From the start of the program until it says that it is ready (`sd_notify(3)`).
+//! From the start of the program until it says that it is ready (`sd_notify(3)`), which Debian's keepalived never does.
 
 use std::net::Ipv4Addr;
 use std::os::unix::net::UnixDatagram;
@@ -15,6 +15,9 @@ const LIMIT: Duration = Duration::from_secs(20);
 
 /// Two hundred instances on one link.
 pub(crate) fn ready(context: &Context, program: Program, sheet: &mut Sheet) {
+    if program == Program::Keepalived {
+        return println!("  it does not say when it is ready");
+    }
     let instance = |vrid| Instance {
         segment: 0,
         vrid,
