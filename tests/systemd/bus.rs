@@ -98,8 +98,8 @@ fn everybody_may_look_and_polkit_says_who_may_do_more() {
         &format!("--allow-interactive-authorization=no {CALL} Reload"),
         "polkit wants to ask who you are",
     );
-    host.refuses(&format!("{CALL} Plan s /etc/shadow"), "");
-    host.refuses(&format!("{CALL} Drain asb 0 true"), "");
+    host.refuses(&format!("{CALL} Plan s /etc/shadow"), "Access denied");
+    host.refuses(&format!("{CALL} Drain asb 0 true"), "Access denied");
     host.refuses(&format!("--address=unix:path=/run/failover/bus {CALL} Drain asb 0 true"), "denied");
     host.is("MASTER");
 
@@ -109,7 +109,7 @@ fn everybody_may_look_and_polkit_says_who_may_do_more() {
     let (well, said) = host.as_nobody(&format!("{CALL} Drain asb 1 web true"));
     assert!(well && said.starts_with("ast 1 \"web\" "), "{said}");
     host.is("BACKUP");
-    host.refuses(&format!("{CALL} Undrain as 0"), "");
+    host.refuses(&format!("{CALL} Undrain as 0"), "Access denied");
 
     // Without polkit only root may, and it needs nobody's word.
     host.sh("systemctl mask --runtime --now --quiet polkit.service");
