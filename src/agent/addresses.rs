@@ -15,6 +15,7 @@ mod entry;
 mod lease;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::announcer::Key;
@@ -113,11 +114,20 @@ struct Entry {
     retry_at: Option<Instant>,
     /// The kernel last told that another address is the first of its network.
     secondary: bool,
-    /// Wanted, and not to be there for now.
-    held_back: bool,
+    /// Wanted, and not to be put there for now.
+    hold: Option<Hold>,
     restores: u8,
     restore_window: Instant,
     renewal: Renewal,
+}
+
+/// A wanted address is not to be put there for now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hold {
+    /// Until then at the latest.
+    pub(crate) until: Instant,
+    /// It is to be away: what is there of it goes, and of what becomes of it meanwhile nothing is told.
+    pub(crate) away: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,7 +166,6 @@ impl Addresses {
     ) {
         let entry = self.entries.entry(key).or_insert_with(|| Entry::found(&wanted.address, known));
         entry.wanted = Some(wanted);
-        entry.held_back = false;
         entry.attempts = 0;
         entry.retry_at = None;
         match entry.presence {
@@ -175,7 +184,7 @@ impl Addresses {
     pub(crate) fn release(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.wanted = None;
-            entry.held_back = false;
+            entry.hold = None;
             entry.attempts = 0;
             entry.retry_at = None;
             if let Some(request) = entry.forget_renewal() {
@@ -185,19 +194,49 @@ impl Addresses {
         }
     }
 
-    /// Whether a wanted address is to be away for now; it stays wanted, and of what becomes of it meanwhile nothing is told.
-    pub(crate) fn hold_back(&mut self, now: Instant, key: Key, away: bool, out: &mut Vec<Output>) {
-        if let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.held_back != away) {
-            entry.held_back = away;
-            entry.retry_at = None;
-            if let Some(request) = entry.forget_renewal() {
-                self.requests.remove(&request);
-            }
-            if !away && entry.presence != Presence::Absent && !entry.is_being_removed() {
-                self.facts.push((key, Fact::Held));
-            }
-            self.reconcile(now, key, out);
+    /// A wanted address is held back, or no longer, or otherwise; it stays wanted.
+    pub(crate) fn hold_back(&mut self, now: Instant, key: Key, hold: Option<Hold>, out: &mut Vec<Output>) {
+        let concerned = |entry: &&mut Entry| entry.wanted.is_some() && entry.hold != hold;
+        let Some(entry) = self.entries.get_mut(&key).filter(concerned) else { return };
+        let was_awaited = entry.is_awaited();
+        entry.hold = hold;
+        entry.retry_at = None;
+        entry.attempts = 0;
+        if !entry.is_awaited()
+            && let Some(request) = entry.forget_renewal()
+        {
+            self.requests.remove(&request);
         }
+        if !was_awaited
+            && entry.is_awaited()
+            && entry.presence != Presence::Absent
+            && !entry.is_being_removed()
+        {
+            self.facts.push((key, Fact::Held));
+        }
+        self.reconcile(now, key, out);
+    }
+
+    /// Whether a wanted address is held back.
+    pub(crate) fn is_held_back(&self, key: Key) -> bool {
+        self.entries.get(&key).is_some_and(|entry| entry.hold.is_some())
+    }
+
+    /// Whether a wanted address is to be away for now.
+    pub(crate) fn is_away(&self, key: Key) -> bool {
+        self.entries.get(&key).is_some_and(|entry| entry.wanted.is_some() && !entry.is_awaited())
+    }
+
+    /// Whether the kernel last told that another address is the first of its network.
+    pub(crate) fn is_secondary(&self, key: Key) -> bool {
+        self.entries.get(&key).is_some_and(|entry| entry.secondary)
+    }
+
+    /// The wanted addresses on a link, and the network of each.
+    pub(crate) fn wanted_on(&self, link: LinkIndex) -> impl Iterator<Item = (Key, Prefix)> {
+        let first = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let on = self.entries.range((link, first)..).take_while(move |((at, _), _)| *at == link);
+        on.filter_map(|(key, entry)| Some((*key, entry.wanted.as_ref()?.address.prefix.network())))
     }
 
     /// The kernel told of an address: there now, or gone.
@@ -367,9 +406,15 @@ impl Addresses {
         if entry.pending.is_some() {
             return;
         }
+        if entry.end_hold(now) {
+            self.facts.push((key, Fact::Held));
+        }
         let change = match (&entry.wanted, entry.presence) {
-            (Some(_), Presence::Absent) if entry.held_back => return,
-            (Some(_), Presence::Ours) if entry.held_back => Change::Remove { prefix: entry.prefix },
+            (Some(_), Presence::Absent) if entry.hold.is_some() => {
+                self.retries.extend(entry.hold.map(|hold| (hold.until, key)));
+                return;
+            }
+            (Some(_), Presence::Ours) if !entry.is_awaited() => Change::Remove { prefix: entry.prefix },
             (Some(wanted), Presence::Absent) => {
                 entry.prefix = wanted.address.prefix;
                 entry.form = Some(wanted.address.clone());

@@ -51,6 +51,7 @@ impl Agent {
                         let told = subject.map(|subject| Planned::Changed { subject, keys: keys.clone() });
                         out.extend(told.map(|told| Output::Report(Report::Planned(told))));
                         let_go.extend(self.change(now, number, wanted, out));
+                        self.hold_beside_source(now, number, out);
                         altered.push(number);
                     }
                 }
@@ -167,7 +168,7 @@ impl Agent {
             return;
         }
         if let Some(instance) = self.instances.get_mut(number)
-            && !self.addresses.is_present(key)
+            && (!self.addresses.is_present(key) || self.addresses.is_away(key))
         {
             instance.missing = instance.missing.saturating_sub(1);
         }

@@ -137,7 +137,11 @@ impl Agent {
             // What was refused may not be wanted any more.
             let same = instance.filter(|instance| instance.config == *wanted);
             let held_off = same.and_then(|instance| instance.hold_off.as_ref()).map(|(_, reason)| reason);
-            let lent = same.and_then(Instance::lent_source);
+            let stays = |instance: &&Instance| {
+                let now = &instance.config;
+                now.interface == wanted.interface && now.vrid == wanted.vrid && now.family == wanted.family
+            };
+            let lent = instance.filter(stays).and_then(Instance::lent_source);
             let place = self.readiness(wanted, (held_off, lent), &virtual_addresses).map(drop);
             let fit = self.unfit(wanted).map_or(Ok(()), |reason| Err((VrState::Fault, reason)));
             (name.as_str(), place.and(fit))

@@ -46,6 +46,7 @@ impl Agent {
         self.networks.clear();
         self.sources_gone(now, out);
         self.links_changed(now, out);
+        self.compare_networks(now, out);
         for key in self.addresses.keys() {
             self.look_at(now, key, out);
         }
@@ -164,12 +165,14 @@ impl Agent {
         let key = (address.link, address.prefix.address());
         // A router's advertisement renews addresses every few seconds: that is no news.
         let renewed = self.world.exactly(address.link, address.prefix) == Some(&address);
+        let (link, prefix) = (address.link, address.prefix);
         let ours = address.protocol == ADDRESS_PROTOCOL || self.addresses.is_ours(key);
         self.world.apply(WorldEvent::Address(address));
         self.look_at(now, key, out);
         if !ours && !renewed {
             self.networks.clear();
             self.evaluate_sources(now, key, out);
+            self.network_back(now, link, prefix, out);
         }
     }
 
@@ -187,6 +190,7 @@ impl Agent {
         if !ours {
             self.networks.clear();
             self.sources_gone(now, out);
+            self.network_gone(now, link, prefix, out);
             self.evaluate_sources(now, key, out);
         }
     }

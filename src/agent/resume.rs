@@ -13,6 +13,7 @@ use super::addresses::ADDRESS_PROTOCOL;
 use super::announcer::Key;
 use super::instance::{Instance, Place};
 use super::message::{Held, LinkAddress, Output, Remembered};
+use super::source::Source;
 use crate::net::Family;
 use crate::time::Instant;
 use crate::vrrp::fields::Interval;
@@ -135,7 +136,7 @@ impl Agent {
     /// Tells what an instance holds, if that is another thing than was last told.
     pub(super) fn record(&mut self, number: usize, anew: bool, out: &mut Vec<Output>) {
         let Some(instance) = self.instances.get_mut(number) else { return };
-        let holds = matches!(instance.router.state(), State::Master(_));
+        let holds = matches!(instance.router.state(), State::Master(_)) && instance.source == Source::There;
         if holds == instance.recorded.is_some() && !(anew && holds) {
             return;
         }

@@ -16,14 +16,19 @@ impl Agent {
     /// Has those of the outputs that lease an address ask for no route where the host has one of its own.
     pub(super) fn spare_routes(&mut self, outputs: &mut [Output]) {
         for (network, route) in outputs.iter_mut().filter_map(leased) {
-            let known = self.networks.get(&network).copied();
-            let own = known.unwrap_or_else(|| self.has_own_address_in(network));
-            self.networks.insert(network, own);
-            *route = !own;
+            *route = !self.has_own_address_in(network);
         }
     }
 
-    fn has_own_address_in(&self, (link, network): (LinkIndex, Prefix)) -> bool {
+    /// Whether the host has an address of its own in a network, of this very length.
+    pub(super) fn has_own_address_in(&mut self, (link, network): (LinkIndex, Prefix)) -> bool {
+        let known = self.networks.get(&(link, network)).copied();
+        let own = known.unwrap_or_else(|| self.look_for_own_address_in(link, network));
+        self.networks.insert((link, network), own);
+        own
+    }
+
+    fn look_for_own_address_in(&self, link: LinkIndex, network: Prefix) -> bool {
         let ours = |address: &LinkAddress| {
             address.protocol == ADDRESS_PROTOCOL || self.addresses.is_ours((link, address.prefix.address()))
         };

@@ -10,9 +10,10 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::Agent;
-use super::addresses::ADDRESS_PROTOCOL;
+use super::addresses::{ADDRESS_PROTOCOL, Hold};
 use super::announcer::Key;
 use super::instance::Instance;
 use super::message::{LinkAddress, Output};
@@ -27,6 +28,9 @@ use crate::vrrp::router::{Event, State};
 
 /// Intervals that a MASTER goes on for without a source: a peer waits three and its skew for the next advert.
 const INTERVALS: u32 = 2;
+/// How long addresses of ours stay away from a network that lost the host's own, where the source of adverts is another:
+/// whoever configures an interface anew needs a few milliseconds, and longer than that nobody is to miss them.
+const NETWORK_PATIENCE: Duration = Duration::from_millis(250);
 
 /// The address that the adverts of an instance come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,19 +88,30 @@ impl Agent {
         let Some(instance) = self.instances.get_mut(number) else { return };
         let Some(address) = instance.place.as_ref().map(|place| place.primary) else { return };
         let patience = instance.config.interval.duration() * INTERVALS;
-        instance.source = Source::AwayUntil(now.after(patience));
-        let subject = instance.subject.clone();
+        // Who was late to look has been silent for longer already.
+        let late = instance.router.deadline().filter(|due| *due < now);
+        let until = late.unwrap_or(now).after(patience);
+        instance.source = Source::AwayUntil(until);
+        let (subject, patience) = (instance.subject.clone(), until.since(now));
         out.push(Output::Report(Report::SourceGone { subject, address, patience }));
+        self.hold_beside_source(now, number, out);
+        // A process after this one does not go on with what has been silent, however lately others sent.
+        self.record(number, false, out);
+        self.rearm(number);
+    }
+
+    /// What is in the network of the source that is away is away, too.
+    pub(super) fn hold_beside_source(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let Some(until) = self.instances.get(number).and_then(Instance::source_due) else { return };
         for key in self.beside_source(number) {
-            if self.addresses.is_present(key) {
+            if self.addresses.is_present(key) && !self.addresses.is_away(key) {
                 self.announcer.cancel(key);
                 if let Some(instance) = self.instances.get_mut(number) {
                     instance.missing += 1;
                 }
             }
-            self.addresses.hold_back(now, key, true, out);
+            self.addresses.hold_back(now, key, Some(Hold { until, away: true }), out);
         }
-        self.rearm(number);
     }
 
     /// Its addresses that are in the network of its source, on the same link. IPv6 knows no order among those.
@@ -113,6 +128,71 @@ impl Agent {
             .filter(|(key, address)| key.0 == place.socket.link && beside(address.prefix))
             .map(|(key, _)| *key)
             .collect()
+    }
+
+    /// An address of the host's own is gone: unless it has another one there, what is ours in that network is not put back
+    /// for a moment, whoever's source it was.
+    pub(super) fn network_gone(
+        &mut self,
+        now: Instant,
+        link: LinkIndex,
+        prefix: Prefix,
+        out: &mut Vec<Output>,
+    ) {
+        let network = prefix.network();
+        if !prefix.address().is_ipv4() {
+            return;
+        }
+        let beside = self.addresses.wanted_on(link).filter(|(_, of)| *of == network);
+        let keys: Vec<Key> = beside.map(|(key, _)| key).collect();
+        if !keys.is_empty() && !self.has_own_address_in((link, network)) {
+            self.rest(now, keys, out);
+        }
+    }
+
+    /// The host has an address of its own there again.
+    pub(super) fn network_back(
+        &mut self,
+        now: Instant,
+        link: LinkIndex,
+        prefix: Prefix,
+        out: &mut Vec<Output>,
+    ) {
+        let beside = self.addresses.wanted_on(link).filter(|(_, of)| *of == prefix.network());
+        let keys: Vec<Key> = beside.map(|(key, _)| key).collect();
+        for key in keys {
+            self.addresses.hold_back(now, key, None, out);
+        }
+    }
+
+    /// A dump has come: the same by what is in it.
+    pub(super) fn compare_networks(&mut self, now: Instant, out: &mut Vec<Output>) {
+        for link in self.world.links() {
+            let gone = |(key, _): &(Key, Prefix)| {
+                key.1.is_ipv4()
+                    && self.world.address(key.0, key.1).is_none()
+                    && self.addresses.is_secondary(*key)
+            };
+            let concerned = |it: &(Key, Prefix)| self.addresses.is_held_back(it.0) || gone(it);
+            let concerned: Vec<(Key, Prefix)> = self.addresses.wanted_on(link).filter(concerned).collect();
+            for (key, network) in concerned {
+                if self.has_own_address_in((link, network)) {
+                    self.addresses.hold_back(now, key, None, out);
+                } else if !self.addresses.is_held_back(key) {
+                    self.rest(now, [key], out);
+                }
+            }
+        }
+    }
+
+    /// These are not put back for a moment, but for those that are away for longer.
+    fn rest(&mut self, now: Instant, keys: impl IntoIterator<Item = Key>, out: &mut Vec<Output>) {
+        let hold = Hold { until: now.after(NETWORK_PATIENCE), away: false };
+        for key in keys {
+            if !self.addresses.is_away(key) {
+                self.addresses.hold_back(now, key, Some(hold), out);
+            }
+        }
     }
 
     /// One that went on without a source has one again: whoever waits for its adverts hears it at once.
@@ -139,11 +219,20 @@ impl Agent {
         } else {
             self.advertise(number, claim, out);
         }
+        self.record(number, true, out);
+        let beside = self.beside_source(number);
         let Some(instance) = self.instances.get(number) else { return };
-        for key in instance.place.as_ref().map_or(Vec::new(), |place| place.keys.clone()) {
-            if self.addresses.owner(key) == Some(number) {
-                self.addresses.hold_back(now, key, false, out);
+        let Some(place) = &instance.place else { return };
+        let networks = instance.config.all_addresses().map(|address| address.prefix.network());
+        let placed: Vec<(Key, Prefix)> = place.keys.iter().copied().zip(networks).collect();
+        for (key, network) in placed {
+            if self.addresses.owner(key) != Some(number) || !self.addresses.is_held_back(key) {
+                continue;
             }
+            // Another one than that of its network may be back first.
+            let back = beside.contains(&key) || self.has_own_address_in((key.0, network));
+            let until = now.after(NETWORK_PATIENCE);
+            self.addresses.hold_back(now, key, (!back).then_some(Hold { until, away: false }), out);
         }
     }
 

@@ -159,6 +159,11 @@ impl World {
         self.links.get(&index)
     }
 
+    /// Every link.
+    pub(crate) fn links(&self) -> Vec<LinkIndex> {
+        self.links.keys().copied().collect()
+    }
+
     /// An address of a link. Where it is there twice, with networks of different lengths, ours, else the older.
     pub(crate) fn address(&self, link: LinkIndex, address: IpAddr) -> Option<&LinkAddress> {
         let whole = Prefix::host(address);

@@ -27,7 +27,7 @@ impl Entry {
             attempts: 0,
             retry_at: None,
             secondary: false,
-            held_back: false,
+            hold: None,
             restores: 0,
             restore_window: Instant::ZERO,
             renewal: Renewal::new(),
@@ -50,7 +50,13 @@ impl Entry {
 
     /// Whether it is to be there now.
     pub(super) fn is_awaited(&self) -> bool {
-        self.wanted.is_some() && !self.held_back
+        self.wanted.is_some() && !self.hold.is_some_and(|hold| hold.away)
+    }
+
+    /// Ends what holds it back if that is over; whether it is there after all, which was not told.
+    pub(super) fn end_hold(&mut self, now: Instant) -> bool {
+        let over = self.hold.take_if(|hold| hold.until <= now);
+        over.is_some_and(|hold| hold.away && self.presence != Presence::Absent)
     }
 
     /// The renewal under way, if any, is not waited for: the kernel does one thing after the other, so a removal needs no word

@@ -182,3 +182,108 @@ fn a_group_waits_for_the_source_of_one() {
     back(&mut host, at(8002), OWN);
     assert_eq!((host.held.len(), entered(&mut host)), (2, 0));
 }
+
+/// A MASTER whose adverts come from elsewhere than the network of its address, in which the host has another one.
+fn with_another_network() -> Host {
+    let mut elsewhere = instance(100);
+    elsewhere.source_address = Some(ip("10.0.9.1"));
+    master(elsewhere, &[OWN, "10.0.9.1"])
+}
+
+/// The kernel takes the address of ours along with the first of its network.
+fn taken_along(host: &mut Host, now: Instant) {
+    let seen = LinkAddress { secondary: true, ..address("10.0.0.100", addresses::ADDRESS_PROTOCOL) };
+    host.give(now, Input::Address(seen));
+    host.held.clear();
+    host.give(now, gone("10.0.0.100", 24));
+    host.give(now, gone(OWN, 24));
+}
+
+#[test]
+fn a_network_that_lost_the_hosts_own_address_waits_for_it_a_moment_whatever_the_source_is() {
+    let mut host = with_another_network();
+    taken_along(&mut host, at(8001));
+    host.run_until(at(8100));
+    assert_eq!((host.held.len(), told(&mut host)), (0, 0), "it would be the first of its network");
+    back(&mut host, at(8101), OWN);
+    assert_eq!(host.held, [ip("10.0.0.100")]);
+    // One that stays away costs no more than that moment.
+    taken_along(&mut host, at(9001));
+    host.run_until(at(9250));
+    assert!(host.held.is_empty());
+    host.run_until(at(9252));
+    assert_eq!((host.held.len(), host.state(), entered(&mut host)), (1, VrState::Master, 0));
+    // What the kernel promoted stays where it is.
+    back(&mut host, at(9300), OWN);
+    host.give(at(9301), gone(OWN, 24));
+    assert_eq!(host.held, [ip("10.0.0.100")]);
+}
+
+#[test]
+fn a_list_of_addresses_without_the_first_of_a_network_is_as_good_as_the_event() {
+    let mut host = with_another_network();
+    let seen = LinkAddress { secondary: true, ..address("10.0.0.100", addresses::ADDRESS_PROTOCOL) };
+    host.give(at(8001), Input::Address(seen));
+    host.held.clear();
+    let observe = |host: &mut Host, now, own: &[&str]| {
+        let addresses = own.iter().map(|own| address(own, 0)).collect();
+        host.give(now, Input::Observed(Observed { links: vec![eth0()], addresses }));
+    };
+    observe(&mut host, at(8002), &["10.0.9.1"]);
+    host.run_until(at(8100));
+    assert!(host.held.is_empty());
+    observe(&mut host, at(8101), &["10.0.9.1", OWN]);
+    host.run_until(at(8102));
+    assert_eq!((host.held.len(), host.state(), entered(&mut host)), (1, VrState::Master, 0));
+}
+
+#[test]
+fn where_the_address_of_another_network_is_back_first_the_own_one_is_waited_for() {
+    let mut host = master(instance(100), &[OWN]);
+    taken_along(&mut host, at(8001));
+    let elsewhere = |host: &mut Host, now| back(host, now, "10.0.9.1");
+    elsewhere(&mut host, at(8002));
+    host.run_until(at(8050));
+    assert_eq!((host.take(is_send).len(), host.held.len()), (1, 0), "the advert does not wait");
+    back(&mut host, at(8051), OWN);
+    assert_eq!(host.held, [ip("10.0.0.100")]);
+    host.run_until(at(20_000));
+    assert_eq!((host.state(), entered(&mut host)), (VrState::Master, 0));
+}
+
+#[test]
+fn an_address_that_a_configuration_adds_meanwhile_is_held_back_too() {
+    let mut host = lost();
+    let mut more = instance(100);
+    more.addresses.push(VirtualAddress {
+        prefix: Prefix::new(ip("10.0.0.101"), 24).unwrap(),
+        ..more.addresses[0].clone()
+    });
+    assert!(!host.agent.outlook(&config(more.clone())).instances[0].resigns);
+    host.give(at(8002), Input::Configure(config(more)));
+    assert!(host.held.is_empty(), "{:?}", host.held);
+    back(&mut host, at(8003), OWN);
+    assert_eq!((host.held.len(), entered(&mut host)), (2, 0));
+    assert_eq!(host.agent.instances[0].missing, 0);
+}
+
+#[test]
+fn who_looks_late_has_been_silent_for_longer_already() {
+    let mut host = master(instance(100), &[OWN]);
+    let due = host.agent.instances[0].router.deadline().unwrap();
+    host.give(due.after(Duration::from_millis(1500)), gone(OWN, 24));
+    back(&mut host, due.after(Duration::from_millis(2001)), OWN);
+    assert_eq!(host.state(), VrState::Backup, "three intervals after its last advert");
+}
+
+#[test]
+fn one_that_is_killed_meanwhile_is_not_gone_on_with() {
+    let mut host = lost();
+    let holds = |host: &mut Host| {
+        let told = host.take(|output| matches!(output, Output::Holds { .. }));
+        told.into_iter().map(|told| matches!(told, Output::Holds { held: Some(_), .. })).collect::<Vec<_>>()
+    };
+    assert_eq!(holds(&mut host), [false], "others may send meanwhile, and that counts for all");
+    back(&mut host, at(8500), OWN);
+    assert_eq!(holds(&mut host), [true]);
+}
