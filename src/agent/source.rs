@@ -5,6 +5,8 @@
 //! giving up at once: it goes on for two intervals without sending, while no peer waits less than three. Meanwhile its
 //! addresses of the source's network are held back. Put there first, ours would be the network's primary address: what the
 //! host connects from by default, and what takes the host's own away with it where the kernel promotes no secondaries.
+//! For the same reason what is ours in a network that lost the host's own address, but has its adverts come from elsewhere,
+//! waits a moment before it is put back.
 //!
 //! Never: sends from an address that is not the host's.
 

@@ -37,7 +37,8 @@ impl Entry {
     /// The entry of an address that is wanted, of which the kernel told this before anybody wanted it. What an earlier agent
     /// left with another network is to be had anew.
     pub(super) fn found(wanted: &VirtualAddress, known: Option<&LinkAddress>) -> Self {
-        let fresh = Entry::new(wanted.prefix);
+        let secondary = known.is_some_and(|known| known.secondary);
+        let fresh = Entry { secondary, ..Entry::new(wanted.prefix) };
         let presence = fresh.presence_of(known);
         match known {
             Some(known) if presence == Presence::Ours && known.prefix != wanted.prefix => {
