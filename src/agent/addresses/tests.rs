@@ -298,3 +298,38 @@ fn a_twin_that_appears_beside_an_add_under_way_is_not_ours_to_remove() {
         assert_eq!(removed, answer.is_ok().then_some(24), "{answer:?}, {twin_first}");
     }
 }
+
+#[test]
+fn what_was_refused_before_it_was_held_back_is_tried_anew_after_that() {
+    let (mut addresses, mut out) = (Addresses::default(), Vec::new());
+    addresses.want(at(0), key(), wanted(), None, &mut out);
+    let mut asked = request(&mut out);
+    for attempt in 1..ATTEMPTS {
+        let (number, _) = asked.unwrap();
+        addresses.applied(at(0), number, Err(refusal(1)), &mut out);
+        assert_eq!(facts(&mut addresses).len(), 1, "attempt {attempt}");
+        addresses.run(addresses.deadline().unwrap(), &mut out);
+        asked = request(&mut out);
+    }
+    let until = at(10_000);
+    addresses.hold_back(at(1000), key(), Some(Hold { until, away: true }), &mut out);
+    addresses.applied(at(1000), asked.unwrap().0, Err(refusal(1)), &mut out);
+    assert_eq!((facts(&mut addresses), request(&mut out)), (vec![], None), "nobody waits for it");
+    addresses.hold_back(at(1001), key(), None, &mut out);
+    assert!(request(&mut out).is_some_and(|(_, add)| add));
+}
+
+#[test]
+fn what_is_held_back_comes_by_itself_in_the_end() {
+    let (mut addresses, mut out) = held();
+    addresses.hold_back(at(2), key(), Some(Hold { until: at(100), away: false }), &mut out);
+    assert_eq!(request(&mut out), None, "what is there stays");
+    addresses.observe(at(3), key(), None, &mut out);
+    assert_eq!((facts(&mut addresses), request(&mut out)), (vec![Fact::Lost], None));
+    assert_eq!(addresses.deadline(), Some(at(100)));
+    addresses.run(at(100), &mut out);
+    let (number, add) = request(&mut out).unwrap();
+    assert!(add);
+    addresses.applied(at(101), number, Ok(()), &mut out);
+    assert_eq!((facts(&mut addresses), addresses.is_held_back(key())), (vec![Fact::Held], false));
+}
