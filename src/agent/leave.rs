@@ -193,8 +193,7 @@ impl Agent {
         };
         if instance.source_due().is_some() {
             // It cannot resign.
-            self.source_given_up(number);
-            return self.evaluate(now, number, out);
+            return self.source_lost(now, number, out);
         }
         let before = instance.router.is_leaving();
         let subject = instance.subject.clone();

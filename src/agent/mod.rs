@@ -271,7 +271,8 @@ impl Agent {
         }
         let Some(instance) = self.instances.get_mut(number) else { return };
         let held_off = instance.hold_off.take_if(|(until, _)| *until <= now).is_some();
-        if self.source_overdue(now, number) || held_off {
+        self.source_overdue(now, number, out);
+        if held_off {
             self.evaluate(now, number, out);
         }
         self.rearm(number);

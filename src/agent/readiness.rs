@@ -380,6 +380,10 @@ impl Agent {
         let held_off = instance.hold_off.as_ref().map(|(_, reason)| reason);
         let place =
             self.readiness(&instance.config, (held_off, instance.lent_source()), &self.virtual_addresses)?;
+        if instance.source == Source::Gone {
+            // It may be back, but that is too late.
+            return Err(Self::no_primary(&instance.config));
+        }
         match self.unfit(&instance.config) {
             Some(reason) => Err((VrState::Fault, reason)),
             None => Ok(place),

@@ -205,11 +205,8 @@ impl Agent {
             return;
         }
         if until <= now {
-            // It could not look in time. It takes part again like one that was away.
-            let reason = Self::no_primary(&instance.config);
-            self.source_given_up(number);
-            self.shut_down(now, number, reason.0, reason.1, out);
-            return self.evaluate(now, number, out);
+            // It could not look in time.
+            return self.source_lost(now, number, out);
         }
         let (claim, due) = (Claim::Hold(instance.priority()), instance.router.deadline());
         if let Some(instance) = self.instances.get_mut(number) {
@@ -238,6 +235,13 @@ impl Agent {
         }
     }
 
+    /// It goes on without a source no longer: with its group it takes part no more, and then again like one that was away.
+    pub(super) fn source_lost(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        self.source_given_up(number);
+        self.evaluate(now, number, out);
+        self.evaluate(now, number, out);
+    }
+
     /// It goes on without a source no longer, from the next look at it on.
     pub(super) fn source_given_up(&mut self, number: usize) {
         if let Some(instance) =
@@ -255,19 +259,16 @@ impl Agent {
         if in_part
             && (instance.source == Source::Gone || (instance.source_due().is_some() && !instance.is_master()))
         {
-            self.source_given_up(number);
-            self.evaluate(now, number, out);
+            self.source_lost(now, number, out);
         }
     }
 
-    /// Whether the time of one that went on without a source is over.
-    pub(super) fn source_overdue(&mut self, now: Instant, number: usize) -> bool {
+    /// Ends the time of one that went on without a source, if that is over.
+    pub(super) fn source_overdue(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
         let due = |instance: &Instance| instance.source_due().is_some_and(|until| until <= now);
-        let overdue = self.instances.get(number).is_some_and(due);
-        if overdue {
-            self.source_given_up(number);
+        if self.instances.get(number).is_some_and(due) {
+            self.source_lost(now, number, out);
         }
-        overdue
     }
 
     /// An address that is not ours came, changed or went: looks again at those whose source of adverts it is or may have to

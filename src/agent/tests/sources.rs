@@ -287,3 +287,18 @@ fn one_that_is_killed_meanwhile_is_not_gone_on_with() {
     back(&mut host, at(8500), OWN);
     assert_eq!(holds(&mut host), [true]);
 }
+
+#[test]
+fn a_group_that_looked_too_late_for_the_source_of_one_starts_anew_together() {
+    let mut both = two_together();
+    both.instances.get_mut("db").unwrap().source_address = Some(ip("10.0.0.7"));
+    let mut host = Host::start_with(both, vec![address(OWN, 0), address("10.0.0.7", 0)]);
+    host.run_until(at(8000));
+    assert_eq!(host.held.len(), 2);
+    host.give(at(8001), gone("10.0.0.7", 24));
+    back(&mut host, at(10_500), "10.0.0.7");
+    let states: Vec<VrState> = host.agent.instances.iter().map(|instance| instance.state).collect();
+    assert_eq!((states, host.held.len()), (vec![VrState::Backup; 2], 0));
+    host.run_until(at(20_000));
+    assert_eq!((host.state(), host.held.len()), (VrState::Master, 2));
+}
