@@ -90,6 +90,8 @@ pub(crate) struct Addresses {
     /// The renewals that the kernel has not answered.
     renewing: BTreeSet<RequestId>,
     last_request: u64,
+    /// How often an address has come or gone.
+    pub(crate) changes: u64,
     /// Facts for the agent, in order.
     pub(crate) facts: Vec<(Key, Fact)>,
 }
@@ -214,6 +216,7 @@ impl Addresses {
             // Only what has been seen there can go: otherwise this tells of an earlier removal, or is an older dump.
             pending.removed_since = true;
         }
+        self.changes += u64::from(before != entry.presence);
         let removing = entry.is_being_removed();
         match (before, entry.presence, entry.wanted.is_some() && !removing) {
             (Presence::Absent, Presence::Ours | Presence::Foreign, true) => {
@@ -253,11 +256,13 @@ impl Addresses {
         let key = self.requests.remove(&request)?;
         let entry = self.entries.get_mut(&key)?;
         let pending = entry.pending.take_if(|pending| pending.request == request)?;
+        let before = entry.presence;
         let (fact, removed) = match pending.what {
             Request::Add => (entry.add_answered(now, pending, outcome), false),
             Request::Renew => (entry.renew_answered(now, pending, outcome), false),
             Request::Remove => (entry.remove_answered(now, pending, outcome), true),
         };
+        self.changes += u64::from(before != entry.presence);
         let gone = removed && entry.presence == Presence::Absent;
         if let Some(fact) = fact {
             self.facts.push((key, fact));
@@ -325,6 +330,7 @@ impl Addresses {
     /// The link is gone, and with it what was on it.
     pub(crate) fn link_gone(&mut self, link: LinkIndex) {
         self.entries.retain(|(on, _), _| *on != link);
+        self.changes += 1;
     }
 
     /// Every key that is known here.

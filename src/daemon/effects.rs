@@ -11,7 +11,7 @@ use super::convert;
 use super::log::Log;
 use super::records::Records;
 use super::services::Services;
-use crate::agent::message::{Input, Listen, Output, Refusal, RequestId, SocketId};
+use crate::agent::message::{Change, Input, Listen, Output, Refusal, RequestId, SocketId};
 use crate::bus::Changes;
 use crate::net::{Family, LinkIndex};
 use crate::observe::notice::Notice;
@@ -205,9 +205,13 @@ impl Effects {
         self.worker.take(outcomes);
     }
 
+    /// Tells those who tell others that the agent may be in another way.
+    pub(super) fn changed(&self) {
+        self.changes.mark();
+    }
+
     /// To be told of every address change that the kernel thread has answered.
     pub(super) fn answered(&mut self) {
-        self.changes.mark();
         let refusal = || Refusal { errno: 0, text: "too many address changes at once".into() };
         let refused = self.asked.answered().into_iter();
         self.answers.extend(refused.map(|request| Answer::Applied { request, outcome: Err(refusal()) }));
@@ -283,9 +287,16 @@ impl Effects {
     }
 }
 
-/// Whether the agent may be in another way since. Adverts and announcements come all the time and say nothing new.
+/// Whether the agent may be in another way since. Adverts, announcements and renewals of leases come all the time and say
+/// nothing new.
 fn is_news(output: &Output) -> bool {
-    !matches!(output, Output::Send { .. } | Output::Frame { .. } | Output::Holds { .. })
+    !matches!(
+        output,
+        Output::Send { .. }
+            | Output::Frame { .. }
+            | Output::Holds { .. }
+            | Output::Apply { change: Change::Renew { .. }, .. }
+    )
 }
 
 fn outgoing(source: IpAddr, destination: IpAddr, payload: &Arc<[u8]>) -> Outgoing<'_> {

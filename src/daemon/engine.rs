@@ -128,8 +128,12 @@ impl Node {
     /// Brings a fact that became one at `at`, or at the time of the last fact if that was later.
     fn feed_at(&mut self, at: Instant, input: Input<'_>) {
         self.last = self.last.max(at);
+        let before = self.agent.address_changes();
         self.agent.handle(self.last, input, &mut self.out);
         self.news |= self.out.iter().any(is_news);
+        if self.agent.address_changes() != before {
+            self.effects.changed();
+        }
         self.effects.perform(&mut self.out);
     }
 }

@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch::Receiver;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use zbus::export::futures_core::Stream;
@@ -41,8 +42,9 @@ struct Served {
     hub: Arc<Hub>,
     connection: Connection,
     permission: Permission,
-    /// What the other end was told.
+    /// What the other end was told, and the number of that look.
     told: Arc<Tree>,
+    number: u64,
     /// Looks, and the number of the sight that each waits for.
     looks: VecDeque<(u64, Message)>,
     actions: JoinSet<Outcome>,
@@ -50,17 +52,28 @@ struct Served {
     callers: Vec<String>,
 }
 
-/// Serves until the connection ends; why it did.
+/// Serves until the connection ends; why it did. The other end is told of what changes from what is `seen` now on.
 pub(super) async fn serve(
     hub: &Arc<Hub>,
     connection: Connection,
     mut stream: MessageStream,
     permission: Permission,
+    mut seen: Receiver<Seen>,
 ) -> String {
-    let mut seen = hub.view.watch();
-    let told = Arc::clone(&seen.borrow_and_update().tree);
-    let (looks, actions, callers) = (VecDeque::new(), JoinSet::new(), Vec::new());
-    let mut served = Served { hub: Arc::clone(hub), connection, permission, told, looks, actions, callers };
+    let (told, number) = {
+        let now = seen.borrow_and_update();
+        (Arc::clone(&now.tree), now.number)
+    };
+    let mut served = Served {
+        hub: Arc::clone(hub),
+        connection,
+        permission,
+        told,
+        number,
+        looks: VecDeque::new(),
+        actions: JoinSet::new(),
+        callers: Vec::new(),
+    };
     loop {
         let next = poll_fn(|context| Pin::new(&mut stream).poll_next(context));
         let went = tokio::select! {
@@ -180,13 +193,13 @@ impl Served {
 
     /// Tells what changed, then answers those who waited for this sight.
     async fn tell(&mut self, seen: &Seen) -> Result<(), String> {
-        if Arc::ptr_eq(&self.told, &seen.before) {
+        if self.number == seen.before {
             self.send(&seen.news).await?;
         } else {
             let missed = news::between(&self.told, &seen.tree).map_err(|error| error.to_string())?;
             self.send(&missed).await?;
         }
-        self.told = Arc::clone(&seen.tree);
+        (self.told, self.number) = (Arc::clone(&seen.tree), seen.number);
         while self.looks.front().is_some_and(|(wanted, _)| *wanted <= seen.number) {
             let Some((_, call)) = self.looks.pop_front() else { break };
             let answer = if seen.answered {
