@@ -89,6 +89,9 @@ impl Asked {
     }
 }
 
+/// Room for so many outputs of a turn stays when they are done.
+const OUTPUTS: usize = 512;
+
 /// The first token of sockets; those below are the engine's own.
 const SOCKETS: u64 = 1 << 32;
 
@@ -179,6 +182,8 @@ impl Effects {
             rest = rest.get(run..).unwrap_or_default();
         }
         outputs.clear();
+        // Not for good what a thousand instances took at once.
+        outputs.shrink_to(OUTPUTS);
         if std::mem::take(&mut self.sent) {
             self.records.beat(clock::now());
         }
