@@ -281,6 +281,9 @@ mod tests {
         for bad in ["", ".", "..", "eth 0", "eth/0", "eth0:1", "sixteen-bytes-xx"] {
             assert_eq!(LinkName::new(bad), None, "{bad:?}");
         }
+        let mut names = ["lan", "eth10", "eth1", "eth1.2", "eth2"].map(|name| LinkName::new(name).unwrap());
+        names.sort_unstable();
+        assert_eq!(names.map(|name| name.to_string()), ["eth1", "eth1.2", "eth10", "eth2", "lan"]);
     }
 
     #[test]

@@ -311,6 +311,7 @@ fn outgoing(source: IpAddr, destination: IpAddr, payload: &Arc<[u8]>) -> Outgoin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{Prefix, Scope};
 
     #[test]
     fn refusals_come_after_the_answers_to_what_was_taken() {
@@ -322,6 +323,17 @@ mod tests {
         assert_eq!(asked.answered(), [3, 4].map(RequestId), "the fourth must not overtake the third");
         asked.ask(RequestId(5), || true);
         assert_eq!(asked.answered(), []);
+    }
+
+    #[test]
+    fn a_renewed_lease_is_no_news_and_an_added_address_is() {
+        let (prefix, scope) = (Prefix::host([192, 0, 2, 7].into()), Scope::Global);
+        let apply = |change| Output::Apply { request: RequestId(1), link: LinkIndex(2), change };
+        let (label, preferred, route, lease) = (None, true, true, Some(6));
+        assert!(!is_news(&apply(Change::Renew { prefix, label, scope, preferred, route, lease })));
+        let label = None;
+        assert!(is_news(&apply(Change::Add { prefix, label, scope, preferred, route, lease })));
+        assert!(is_news(&apply(Change::Remove { prefix })));
     }
 
     #[test]

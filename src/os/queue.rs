@@ -135,6 +135,17 @@ mod tests {
     }
 
     #[test]
+    fn a_rush_leaves_no_room_behind() {
+        let (queue, mut taken) = (Queue::new(10_000), Vec::new());
+        (0..5_000).for_each(|item| queue.push(item).unwrap());
+        assert!(queue.wait(4_990, &mut taken));
+        assert!(queue.lock().items.capacity() >= 5_000, "moved once only");
+        queue.take(&mut taken);
+        assert!(queue.lock().items.capacity() <= KEPT);
+        assert_eq!(taken, (0..5_000).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn what_one_thread_puts_another_takes_in_order() {
         let queue = Arc::new(Queue::new(10_000));
         let reader = {

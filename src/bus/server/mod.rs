@@ -8,6 +8,7 @@
 
 mod calls;
 mod changes;
+mod counters;
 mod describe;
 mod handshake;
 mod join;

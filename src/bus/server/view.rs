@@ -130,3 +130,70 @@ async fn look(agent: &Arc<dyn Agent>, stamps: &mut Stamps) -> Option<Tree> {
     let taken = Taken { from, until: clock::now(), wall };
     Some(Tree::new(&snapshot, taken, stamps))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::bus::server::{Action, Done, Refusal};
+
+    /// One that is looked at; how often.
+    #[derive(Default)]
+    struct Watched(AtomicU64);
+
+    impl Agent for Watched {
+        fn snapshot(&self) -> Option<crate::agent::snapshot::Snapshot> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Some(crate::agent::Agent::new("a".to_owned()).snapshot(clock::now()))
+        }
+
+        fn act(&self, _: Action) -> Result<Done, Refusal> {
+            Err(Refusal::Failed("a test".to_owned()))
+        }
+
+        fn tell(&self, word: Word) {
+            panic!("{word:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_looks_while_nobody_is_to_be_told() {
+        let watched = Arc::new(Watched::default());
+        let agent: Arc<dyn Agent> = Arc::<Watched>::clone(&watched);
+        let looks = || watched.0.load(Ordering::Relaxed);
+        let (changes, turns) = (Arc::<Changes>::default(), 1_000);
+        let view = View::new(Arc::clone(&changes));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let test = async {
+            for _ in 0..turns {
+                changes.mark();
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(looks(), 0);
+            for times in 1..=2 {
+                let mut seen = view.watch().await;
+                assert!(looks() >= times, "who comes is told what is there");
+                let first = seen.borrow_and_update().clone();
+                assert!(first.answered && first.news.is_empty() && !first.tree.0.is_empty());
+                let wanted = view.want();
+                assert!(seen.wait_for(|seen| seen.number >= wanted).await.is_ok());
+                drop(seen);
+                // What it was told is let go of once there is news, and that is not looked at.
+                changes.mark();
+                while view.seen.borrow().kept {
+                    tokio::task::yield_now().await;
+                }
+                let before = looks();
+                for _ in 0..turns {
+                    changes.mark();
+                    tokio::task::yield_now().await;
+                }
+                assert_eq!(looks(), before);
+            }
+        };
+        runtime.block_on(async {
+            tokio::select! { () = view.keep(&agent) => {}, () = test => {} }
+        });
+    }
+}
