@@ -28,7 +28,6 @@ use crate::os::clock;
 use crate::os::netlink::{Monitor, Outcome};
 use crate::os::poll::{Poll, Token};
 use crate::os::process;
-use crate::os::program::Program;
 use crate::os::queue::Queue;
 use crate::os::signal::{Asked, Signals};
 use crate::os::socket::{BATCH, Batch};
@@ -158,7 +157,6 @@ pub(super) struct Engine {
     dump_again_at: Option<Instant>,
     /// When memory is given back.
     tidy_at: Option<Instant>,
-    program: Program,
     /// It has seen the links and addresses of the host.
     dumped: bool,
     /// It serves, and that was told.
@@ -178,7 +176,6 @@ impl Engine {
             stops: 0,
             dump_again_at: None,
             tidy_at: Some(clock::now().after(TIDY_AFTER)),
-            program: Program::find(),
             dumped: false,
             serves: false,
         }
@@ -278,7 +275,6 @@ impl Engine {
         if self.tidy_at.is_some_and(|at| at <= now) {
             self.tidy_at = None;
             process::trim_memory();
-            self.program.give_back();
         }
         if self.ready.contains(&WAKE) {
             self.take_verdicts();

@@ -11,7 +11,6 @@ pub mod netlink;
 pub mod poll;
 pub mod process;
 pub mod procfs;
-pub mod program;
 pub mod queue;
 pub mod signal;
 pub mod socket;

@@ -16,7 +16,6 @@ use tokio::io::Interest;
 use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
 
 use super::Trying;
-use super::program::Program;
 use crate::net::{LinkIndex, MacAddr};
 
 /// Sets a socket option whose value is an `int`.
@@ -60,17 +59,6 @@ pub(super) fn trim_memory() {
     // SAFETY: no argument but how much to keep at the top of the heap, and no memory in use is touched.
     unsafe {
         libc::malloc_trim(0);
-    }
-}
-
-/// Has the kernel forget where the program's pages are: those that are used again are found again.
-pub(super) fn forget(program: &Program) {
-    for (start, length) in program.parts() {
-        // SAFETY: no page there was other than in the file and nobody can write there since, so who reads or runs one later
-        // has the same bytes; the program stays mapped for as long as it runs.
-        unsafe {
-            libc::madvise(ptr::without_provenance_mut(*start), *length, libc::MADV_DONTNEED);
-        }
     }
 }
 
