@@ -16,6 +16,7 @@ mod objects;
 mod path;
 mod peers;
 mod permission;
+mod places;
 mod serve;
 mod stamps;
 mod stream;
