@@ -141,7 +141,7 @@ impl Effects {
         let mut rest: &[Output] = outputs;
         while let Some((first, others)) = rest.split_first() {
             let mut run = 1;
-            if is_news(first) {
+            if may_change_snapshot(first) {
                 self.changes.mark();
             }
             match first {
@@ -283,8 +283,9 @@ impl Effects {
     }
 }
 
-/// Whether the agent may be in another way since. Adverts and announcements come all the time and say nothing new.
-fn is_news(output: &Output) -> bool {
+/// Whether anything that a snapshot says may be something else since. Adverts and announcements come all the time and say
+/// nothing new.
+fn may_change_snapshot(output: &Output) -> bool {
     !matches!(output, Output::Send { .. } | Output::Frame { .. } | Output::Holds { .. })
 }
 

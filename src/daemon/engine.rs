@@ -129,7 +129,7 @@ impl Node {
     fn feed_at(&mut self, at: Instant, input: Input<'_>) {
         self.last = self.last.max(at);
         self.agent.handle(self.last, input, &mut self.out);
-        self.news |= self.out.iter().any(is_news);
+        self.news |= self.out.iter().any(may_change_summary);
         self.effects.perform(&mut self.out);
     }
 }
@@ -404,8 +404,8 @@ impl Engine {
     }
 }
 
-/// Whether what the instances are doing may be something else with this.
-fn is_news(output: &Output) -> bool {
+/// Whether the line about what the instances are doing may be another with this.
+fn may_change_summary(output: &Output) -> bool {
     matches!(
         output,
         Output::Entered(_) | Output::Drained(_) | Output::StoodAside | Output::Report(_) | Output::Finished
