@@ -43,6 +43,23 @@ fn sigterm_hands_over_and_leaves_nothing() {
     }
 }
 
+/// Who is not known to be drained or not may be being worked on.
+#[test]
+fn damaged_memory_of_drains_keeps_a_host_out_until_it_is_told_otherwise() {
+    let lab = Lab::new();
+    std::fs::create_dir(lab.a.path("state")).expect("a directory");
+    lab.a.write("state/drained.json", "{");
+    let agent = lab.a.failover(&V3.ours(&lab.a, &lab.b, 200));
+    let drained = || Some(lab.a.instance()?.drained);
+    assert_eq!(wait("it runs", V3.limit(), drained), true);
+    assert!(agent.log().contains("drained.json is damaged"), "{}", agent.log());
+    let undrain = format!("{FAILOVER} undrain --all --runtime-dir {}", lab.a.path("run"));
+    assert!(lab.a.space.output(&undrain).status.success());
+    wait("it takes over", V3.limit(), || (lab.a.instance()?.state == VrState::Master).then_some(()));
+    let memory = std::fs::read_to_string(lab.a.path("state/drained.json")).expect("a file");
+    assert_eq!(memory.trim(), r#"{"instances":[]}"#);
+}
+
 /// What checks run is ended with the agent, also what was just being started.
 #[test]
 fn sigterm_leaves_no_script_behind() {
