@@ -64,8 +64,8 @@ pub(in crate::daemon) fn read(directory: &Path) -> Result<BTreeSet<String>, Unre
     let path = path.display();
     let damaged = |error: &dyn std::fmt::Display| Unreadable {
         why: format!(
-            "{path} is damaged ({error}): every instance is taken to be drained until `failover undrain`, which \
-             writes it anew"
+            "{path} is damaged ({error}): every instance is taken to be drained until `failover undrain \
+             --all`, which writes it anew"
         ),
         all: true,
     };
@@ -183,7 +183,7 @@ mod tests {
         for text in ["", "{", "{\"instances\": 7}"] {
             fs::write(at.join(NAME), text).unwrap();
             let damaged = read(&at).unwrap_err();
-            assert!(damaged.all && damaged.why.contains("until `failover undrain`"), "{damaged:?}");
+            assert!(damaged.all && damaged.why.contains("until `failover undrain --all`"), "{damaged:?}");
         }
         fs::remove_file(at.join(NAME)).unwrap();
         fs::create_dir(at.join(NAME)).unwrap();
