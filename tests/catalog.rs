@@ -81,6 +81,10 @@ fn instances() -> Vec<(Severity, Report)> {
         (Warning, Report::Trouble { subject: subject.clone(), peer, trouble: Trouble::Password, count: 1 }),
         (Note, Report::ChecksumForm { subject: subject.clone(), peer, form: ChecksumForm::Rfc9568 }),
         (Error, Report::AddressRestored { subject: subject.clone(), address }),
+        (
+            Warning,
+            Report::SourceGone { subject: subject.clone(), address: peer, patience: Duration::from_secs(2) },
+        ),
         (Error, refused(true)),
         (Error, refused(false)),
         (Warning, lease(false)),

@@ -41,6 +41,9 @@ const RESTORES: u8 = 5;
 const RESTORE_WINDOW: Duration = Duration::from_secs(10);
 const RESTORE_PAUSE: Duration = Duration::from_millis(20);
 const RESTORE_PAUSE_LONGEST: Duration = Duration::from_secs(1);
+/// Time before an address that was a secondary is put back. It may have gone because the primary does, of which the kernel
+/// tells in the next moment.
+const RESTORE_REST: Duration = Duration::from_micros(500);
 
 /// How long an add that got no answer may still show its effect.
 const EXPECTED_FOR: Duration = Duration::from_secs(10);
@@ -108,6 +111,10 @@ struct Entry {
     pending: Option<Pending>,
     attempts: u8,
     retry_at: Option<Instant>,
+    /// The kernel last told that another address is the first of its network.
+    secondary: bool,
+    /// Wanted, and not to be there for now.
+    held_back: bool,
     restores: u8,
     restore_window: Instant,
     renewal: Renewal,
@@ -149,6 +156,7 @@ impl Addresses {
     ) {
         let entry = self.entries.entry(key).or_insert_with(|| Entry::found(&wanted.address, known));
         entry.wanted = Some(wanted);
+        entry.held_back = false;
         entry.attempts = 0;
         entry.retry_at = None;
         match entry.presence {
@@ -167,11 +175,26 @@ impl Addresses {
     pub(crate) fn release(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
         if let Some(entry) = self.entries.get_mut(&key) {
             entry.wanted = None;
+            entry.held_back = false;
             entry.attempts = 0;
             entry.retry_at = None;
-            if let Some(pending) = entry.pending.take_if(|pending| pending.what == Request::Renew) {
-                // The kernel does one thing after the other, so the removal needs no word on the renewal before it.
-                self.requests.remove(&pending.request);
+            if let Some(request) = entry.forget_renewal() {
+                self.requests.remove(&request);
+            }
+            self.reconcile(now, key, out);
+        }
+    }
+
+    /// Whether a wanted address is to be away for now; it stays wanted, and of what becomes of it meanwhile nothing is told.
+    pub(crate) fn hold_back(&mut self, now: Instant, key: Key, away: bool, out: &mut Vec<Output>) {
+        if let Some(entry) = self.entries.get_mut(&key).filter(|entry| entry.held_back != away) {
+            entry.held_back = away;
+            entry.retry_at = None;
+            if let Some(request) = entry.forget_renewal() {
+                self.requests.remove(&request);
+            }
+            if !away && entry.presence != Presence::Absent && !entry.is_being_removed() {
+                self.facts.push((key, Fact::Held));
             }
             self.reconcile(now, key, out);
         }
@@ -206,16 +229,17 @@ impl Addresses {
             entry.added |= now < until && before == Presence::Absent;
         }
         entry.presence = entry.presence_of(known);
-        if known.is_some() {
+        if let Some(known) = known {
             entry.prefix = prefix;
+            entry.secondary = known.secondary;
         } else if let Some(pending) = &mut entry.pending
             && before != Presence::Absent
         {
             // Only what has been seen there can go: otherwise this tells of an earlier removal, or is an older dump.
             pending.removed_since = true;
         }
-        let removing = entry.is_being_removed();
-        match (before, entry.presence, entry.wanted.is_some() && !removing) {
+        let awaited = entry.is_awaited() && !entry.is_being_removed();
+        match (before, entry.presence, awaited) {
             (Presence::Absent, Presence::Ours | Presence::Foreign, true) => {
                 self.facts.push((key, Fact::Held));
             }
@@ -344,6 +368,8 @@ impl Addresses {
             return;
         }
         let change = match (&entry.wanted, entry.presence) {
+            (Some(_), Presence::Absent) if entry.held_back => return,
+            (Some(_), Presence::Ours) if entry.held_back => Change::Remove { prefix: entry.prefix },
             (Some(wanted), Presence::Absent) => {
                 entry.prefix = wanted.address.prefix;
                 entry.form = Some(wanted.address.clone());

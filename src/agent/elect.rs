@@ -11,6 +11,7 @@ use super::message::{Datagram, Output, Refusal, SocketId};
 use super::receive::{self, Accepted};
 use super::report::Report;
 use super::snapshot::VrState;
+use super::source::Source;
 use super::trouble::Trouble;
 use crate::time::Instant;
 use crate::vrrp::announce;
@@ -95,6 +96,7 @@ impl Agent {
         self.record(number, matches!(event, Event::Configure(_) | Event::Primary(_)), out);
         self.tell_waiting(number, out);
         self.pass_on(now, number, was_master, event, out);
+        self.source_not_awaited(now, number, out);
     }
 
     fn act(&mut self, now: Instant, number: usize, action: Action, out: &mut Vec<Output>) {
@@ -143,8 +145,15 @@ impl Agent {
         }
     }
 
-    fn advertise(&mut self, number: usize, claim: Claim, out: &mut Vec<Output>) {
+    pub(super) fn advertise(&mut self, number: usize, claim: Claim, out: &mut Vec<Output>) {
         let Some(instance) = self.instances.get_mut(number) else { return };
+        if instance.source != Source::There {
+            // What cannot be said and cannot wait: then it is not MASTER by the others' leave any more.
+            if claim == Claim::Resign {
+                self.source_given_up(number);
+            }
+            return;
+        }
         let Some(place) = &instance.place else { return };
         let (socket, source) = (place.socket, place.primary);
         instance.counters.adverts_sent += 1;

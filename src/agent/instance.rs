@@ -12,6 +12,7 @@ use super::announcer::Key;
 use super::message::{Held, SocketId};
 use super::report::{Report, Subject};
 use super::snapshot::{AddressStatus, InstanceCounters, InstanceStatus, MasterStatus, VrState};
+use super::source::Source;
 use super::transmit::Transmit;
 use super::trouble::TroubleLog;
 use crate::config::model::InstanceConfig;
@@ -56,6 +57,8 @@ pub(crate) struct Instance {
     /// Stays out until then, because of that.
     pub(crate) hold_off: Option<(Instant, String)>,
     pub(crate) next_hold_off: Duration,
+    /// Whether the address that its adverts come from is there.
+    pub(crate) source: Source,
     pub(crate) announced_at: Option<Instant>,
     pub(crate) reannounce_at: Option<Instant>,
     /// No longer configured; the number is not used again.
@@ -135,6 +138,7 @@ impl Instance {
             missing: 0,
             hold_off: None,
             next_hold_off: HOLD_OFF_FIRST,
+            source: Source::There,
             announced_at: None,
             reannounce_at: None,
             retired: false,
@@ -176,7 +180,7 @@ impl Instance {
     /// When the agent must look at it.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let hold_off = self.hold_off.as_ref().map(|(until, _)| *until);
-        [self.router.deadline(), hold_off, self.reannounce_at].into_iter().flatten().min()
+        [self.router.deadline(), hold_off, self.reannounce_at, self.source_due()].into_iter().flatten().min()
     }
 
     /// Takes on a state for a reason; the report if that is news: another state, or another reason for FAULT.

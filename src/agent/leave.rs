@@ -198,6 +198,11 @@ impl Agent {
         let Some(instance) = self.instances.get(number).filter(|instance| instance.is_master()) else {
             return;
         };
+        if instance.source_due().is_some() {
+            // It cannot resign.
+            self.source_given_up(number);
+            return self.evaluate(now, number, out);
+        }
         let before = instance.router.is_leaving();
         let subject = instance.subject.clone();
         let limit = self.limit_of(instance);

@@ -18,6 +18,7 @@
 //! | [`addresses`] | desired against observed addresses |
 //! | `routes` | which addresses the kernel makes a route for |
 //! | `announcer` | gratuitous ARP and neighbour advertisements, paced |
+//! | `source` | which address adverts come from, and what to do while there is none |
 //! | `sockets` | which sockets are open with which filter |
 //! | `timers` | who is due next |
 //! | [`report`], [`snapshot`], `summary` | what people are told |
@@ -39,6 +40,7 @@ mod resume;
 mod routes;
 pub mod snapshot;
 mod sockets;
+mod source;
 mod summary;
 mod timers;
 mod transmit;
@@ -268,8 +270,8 @@ impl Agent {
             self.announce_again(now, number);
         }
         let Some(instance) = self.instances.get_mut(number) else { return };
-        if instance.hold_off.as_ref().is_some_and(|(until, _)| *until <= now) {
-            instance.hold_off = None;
+        let held_off = instance.hold_off.take_if(|(until, _)| *until <= now).is_some();
+        if self.source_overdue(now, number) || held_off {
             self.evaluate(now, number, out);
         }
         self.rearm(number);

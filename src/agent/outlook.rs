@@ -137,7 +137,8 @@ impl Agent {
             // What was refused may not be wanted any more.
             let same = instance.filter(|instance| instance.config == *wanted);
             let held_off = same.and_then(|instance| instance.hold_off.as_ref()).map(|(_, reason)| reason);
-            let place = self.readiness(wanted, held_off, &virtual_addresses).map(drop);
+            let lent = same.and_then(Instance::lent_source);
+            let place = self.readiness(wanted, (held_off, lent), &virtual_addresses).map(drop);
             let fit = self.unfit(wanted).map_or(Ok(()), |reason| Err((VrState::Fault, reason)));
             (name.as_str(), place.and(fit))
         };

@@ -12,11 +12,12 @@ use super::message::{Link, LinkAddress, Output, Refusal, SocketId};
 use super::report::Report;
 use super::snapshot::VrState;
 use super::sockets::Usable;
+use super::source::Source;
 use super::world::Event as WorldEvent;
 use super::{Agent, Phase};
 use crate::agent::addresses::ADDRESS_PROTOCOL;
-use crate::config::model::{InstanceConfig, Transport};
-use crate::net::{Family, LinkIndex, LinkName, Prefix, is_link_local};
+use crate::config::model::InstanceConfig;
+use crate::net::{Family, LinkIndex, LinkName, Prefix};
 use crate::time::Instant;
 use crate::vrrp::router::{Event, State};
 
@@ -43,6 +44,7 @@ impl Agent {
     /// A dump came in: everything is compared with it.
     pub(super) fn compare_all(&mut self, now: Instant, out: &mut Vec<Output>) {
         self.networks.clear();
+        self.sources_gone(now, out);
         self.links_changed(now, out);
         for key in self.addresses.keys() {
             self.look_at(now, key, out);
@@ -184,6 +186,7 @@ impl Agent {
         self.look_at(now, key, out);
         if !ours {
             self.networks.clear();
+            self.sources_gone(now, out);
             self.evaluate_sources(now, key, out);
         }
     }
@@ -224,22 +227,8 @@ impl Agent {
         }
     }
 
-    /// An address that is not ours came, changed or went: looks again at those whose source of adverts it is or may have to
-    /// be. Who has a source of its own keeps it, whatever else is on the link.
-    fn evaluate_sources(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
-        let Some(name) = self.world.link(key.0).map(|link| link.name.clone()) else { return };
-        let concerned = |instance: &Instance| {
-            let settled = instance
-                .place
-                .as_ref()
-                .is_some_and(|at| at.primary != key.1 && !self.virtual_addresses.contains(&at.primary));
-            instance.config.interface == name && !settled
-        };
-        self.evaluate_all(now, self.numbers_of(concerned), out);
-    }
-
     /// The numbers of the instances that are so.
-    fn numbers_of(&self, is: impl Fn(&Instance) -> bool) -> Vec<usize> {
+    pub(super) fn numbers_of(&self, is: impl Fn(&Instance) -> bool) -> Vec<usize> {
         let numbered = self.instances.iter().enumerate();
         numbered.filter(|(_, instance)| is(instance)).map(|(number, _)| number).collect()
     }
@@ -273,7 +262,10 @@ impl Agent {
                     Err((state, reason)) if self.phase == Phase::HandingOver && !leaving => {
                         self.shut_down(now, number, state, reason, out);
                     }
-                    Ok(place) if self.phase == Phase::Running => self.start(now, number, place, out),
+                    Ok(place) if self.phase == Phase::Running => {
+                        self.start(now, number, place, out);
+                        self.source_returns(now, number, out);
+                    }
                     Ok(_) | Err(_) => {}
                 }
                 self.rearm(number);
@@ -364,6 +356,7 @@ impl Agent {
         }
         if let Some(instance) = self.instances.get_mut(number) {
             instance.place = None;
+            instance.source = Source::default();
         }
         self.rearm(number);
     }
@@ -381,7 +374,8 @@ impl Agent {
 
     pub(super) fn readiness_of(&self, instance: &Instance) -> Result<Place, NotReady> {
         let held_off = instance.hold_off.as_ref().map(|(_, reason)| reason);
-        let place = self.readiness(&instance.config, held_off, &self.virtual_addresses)?;
+        let place =
+            self.readiness(&instance.config, (held_off, instance.lent_source()), &self.virtual_addresses)?;
         match self.unfit(&instance.config) {
             Some(reason) => Err((VrState::Fault, reason)),
             None => Ok(place),
@@ -389,11 +383,11 @@ impl Agent {
     }
 
     /// Where an instance of this configuration takes part, unless it is held off for some reason, while these are the
-    /// virtual addresses of all instances.
+    /// virtual addresses of all instances. `lent`: the source of its adverts where there is none now.
     pub(super) fn readiness(
         &self,
         config: &InstanceConfig,
-        hold_off: Option<&String>,
+        (hold_off, lent): (Option<&String>, Option<IpAddr>),
         virtual_addresses: &BTreeSet<IpAddr>,
     ) -> Result<Place, NotReady> {
         if !self.world.is_known() {
@@ -418,15 +412,15 @@ impl Agent {
                 return Err((VrState::Fault, format!("no VRRP socket on {}: {text}", config.interface)));
             }
         }
-        let primary =
-            self.primary(config, link, virtual_addresses).ok_or_else(|| Self::no_primary(config))?;
+        let primary = self.primary(config, link, virtual_addresses).or(lent);
+        let primary = primary.ok_or_else(|| Self::no_primary(config))?;
         if let Some(reason) = hold_off {
             return Err((VrState::Fault, reason.clone()));
         }
         Ok(Place { socket, primary, keys })
     }
 
-    fn usable_link(&self, name: &LinkName) -> Result<LinkIndex, NotReady> {
+    pub(super) fn usable_link(&self, name: &LinkName) -> Result<LinkIndex, NotReady> {
         let fault = |words: &str| (VrState::Fault, format!("interface {name} {words}"));
         let link = self.world.link_named(name).ok_or_else(|| fault("does not exist"))?;
         match (link.up, link.carrier) {
@@ -443,52 +437,5 @@ impl Agent {
             Ok((self.usable_link(name)?, address.prefix.address()))
         };
         config.all_addresses().map(place).collect()
-    }
-
-    /// The source of adverts: the configured one if it is there, else the interface's own first address.
-    ///
-    /// A virtual address is never it (RFC 9568, section 7.2), except for an owner that has no other: adverts from an
-    /// address that another router holds for now are dropped there by the kernel as its own.
-    fn primary(
-        &self,
-        config: &InstanceConfig,
-        link: LinkIndex,
-        virtual_addresses: &BTreeSet<IpAddr>,
-    ) -> Option<IpAddr> {
-        if let Some(source) = config.source_address {
-            return self.world.address(link, source).filter(|address| !address.tentative).map(|_| source);
-        }
-        let global = match &config.transport {
-            Transport::Multicast => false,
-            Transport::Unicast(peers) => peers.iter().any(|peer| match peer {
-                IpAddr::V4(_) => false,
-                IpAddr::V6(v6) => !is_link_local(*v6),
-            }),
-        };
-        let own = |address: &LinkAddress| {
-            address.protocol != ADDRESS_PROTOCOL && !self.addresses.is_ours((link, address.prefix.address()))
-        };
-        let real =
-            |address: &LinkAddress| own(address) && !virtual_addresses.contains(&address.prefix.address());
-        let primary = self.world.primary(link, config.family, global, real);
-        if primary.is_none() && config.priority.is_owner() {
-            return self.world.primary(link, config.family, global, own);
-        }
-        primary
-    }
-
-    fn no_primary(config: &InstanceConfig) -> NotReady {
-        let reason = match (config.source_address, config.family) {
-            (Some(source), _) => format!("source_address {source} is not on {}", config.interface),
-            (None, Family::Ipv4) => format!(
-                "{} has no IPv4 address of its own to send adverts from: give it one, or set source_address",
-                config.interface
-            ),
-            (None, Family::Ipv6) => format!(
-                "{} has no usable IPv6 address of its own (link-local for multicast) to send adverts from",
-                config.interface
-            ),
-        };
-        (VrState::Fault, reason)
     }
 }

@@ -177,6 +177,15 @@ pub enum Report {
         /// The address.
         address: Prefix,
     },
+    /// The address that the adverts of a MASTER come from is gone; it goes on without for a moment.
+    SourceGone {
+        /// Which.
+        subject: Subject,
+        /// The address.
+        address: IpAddr,
+        /// How long it waits for that address, or another one, before it is in FAULT.
+        patience: Duration,
+    },
     /// The kernel refused to add an address.
     AddressRefused {
         /// Which.
@@ -297,6 +306,7 @@ impl Report {
             Report::Reconfigured(_) => Severity::Notice,
             Report::Contested { .. }
             | Report::Trouble { .. }
+            | Report::SourceGone { .. }
             | Report::LeaseNotRenewed { again: false, .. }
             | Report::LeftoverRemoved { .. }
             | Report::ForeignAddress { .. }
@@ -326,6 +336,7 @@ impl Report {
             | Report::Trouble { subject, .. }
             | Report::ChecksumForm { subject, .. }
             | Report::AddressRestored { subject, .. }
+            | Report::SourceGone { subject, .. }
             | Report::AddressRefused { subject, .. }
             | Report::LeaseNotRenewed { subject, .. }
             | Report::ForeignAddress { subject, .. }
@@ -359,6 +370,7 @@ impl Report {
             | Report::Trouble { .. }
             | Report::ChecksumForm { .. }
             | Report::AddressRestored { .. }
+            | Report::SourceGone { .. }
             | Report::AddressRefused { .. }
             | Report::LeaseNotRenewed { .. }
             | Report::ForeignAddress { .. }

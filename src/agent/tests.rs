@@ -6,6 +6,7 @@ mod leases;
 mod leave;
 mod links;
 mod resume;
+mod sources;
 
 use std::net::IpAddr;
 
@@ -258,8 +259,8 @@ fn an_address_that_somebody_removes_is_put_back_and_announced_without_a_change_o
     host.log.clear();
     host.held.clear();
     host.give(at(20_001), gone("10.0.0.100", 24));
-    assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
     host.run_until(at(20_002));
+    assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
     assert_eq!(host.take(is_frame).len(), 5);
 }
 
@@ -476,9 +477,10 @@ fn an_address_that_somebody_removes_is_put_back_though_its_twin_stays() {
     host.log.clear();
     host.held.clear();
     host.give(at(20_002), gone("10.0.0.100", 24));
+    host.run_until(at(20_003));
     assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
     // And with the end of the twin alone nothing is to be put back.
     host.log.clear();
-    host.give(at(20_003), gone("10.0.0.100", 32));
+    host.give(at(20_004), gone("10.0.0.100", 32));
     assert_eq!(host.take(|_| true), []);
 }

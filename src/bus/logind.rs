@@ -4,7 +4,7 @@
 //! may go. Never: starts a logind that does not run, or decides what is done meanwhile. Fails softly: what cannot be had is
 //! told with the reason, and asked for again.
 
-use std::future::poll_fn;
+use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -133,6 +133,7 @@ async fn serve<T: Fn(Told)>(link: &Link, going: &mut Going<T>) -> Result<String,
     let mut owner: Option<String> =
         if there { Some(link.call_bus("GetNameOwner", &LOGIND).await?) } else { None };
     let mut locks = Vec::new();
+    let mut taking: Option<Taking<'_>> = None;
     let (mut joined, mut refused) = (false, false);
     loop {
         if owner.is_some() && !joined {
@@ -142,30 +143,50 @@ async fn serve<T: Fn(Told)>(link: &Link, going: &mut Going<T>) -> Result<String,
             (going.tell)(Told::Alone("logind does not run".to_owned()));
         }
         let lacking = owner.is_some() && locks.is_empty() && !going.is();
+        if lacking && !refused && taking.is_none() {
+            taking = Some(Box::pin(take(link)));
+        }
         tokio::select! {
             news = heard(&mut stream, owner.as_deref()) => match news? {
                 News::Owner(now) => {
                     (owner, joined, refused) = (now, false, false);
                     locks.clear();
+                    taking = None;
                 }
                 News::Shutdown(begins) => going.set(begins, going.sleep),
                 News::Sleep(begins) => going.set(going.shutdown, begins),
             },
             // The host may go. The sender lives as long as this.
             _ = going.done.changed(), if going.is() && !locks.is_empty() => locks.clear(),
-            // A lock that is answered after something else was heard is given back, and asked for again.
-            taken = take(link), if lacking && !refused => match taken {
-                Ok(taken) => {
-                    locks = taken;
-                    (going.tell)(Told::Waits);
-                }
-                Err(trouble) => {
-                    refused = true;
-                    (going.tell)(Told::Alone(trouble.to_string()));
+            // Also while the host is going by now: logind waits for a lock that it gave just before it said so.
+            taken = answered(&mut taking), if taking.is_some() => {
+                taking = None;
+                match taken {
+                    Ok(taken) => {
+                        locks = taken;
+                        (going.tell)(Told::Waits);
+                    }
+                    // It gives none any more while the host goes, and is asked again when that is over.
+                    Err(_) if going.is() => {}
+                    Err(trouble) => {
+                        refused = true;
+                        (going.tell)(Told::Alone(trouble.to_string()));
+                    }
                 }
             },
             () = tokio::time::sleep(AGAIN), if lacking && refused => refused = false,
         }
+    }
+}
+
+/// Locks that are asked for.
+type Taking<'l> = Pin<Box<dyn Future<Output = Result<Vec<OwnedFd>, Trouble>> + 'l>>;
+
+/// What comes of that; never, where none are asked for.
+async fn answered(taking: &mut Option<Taking<'_>>) -> Result<Vec<OwnedFd>, Trouble> {
+    match taking {
+        Some(taking) => taking.await,
+        None => pending().await,
     }
 }
 

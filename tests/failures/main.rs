@@ -11,6 +11,7 @@ mod lab;
 mod addresses;
 mod leases;
 mod links;
+mod manager;
 mod processes;
 mod reload;
 mod resume;

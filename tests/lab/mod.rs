@@ -13,6 +13,7 @@ pub(crate) mod absence;
 pub(crate) mod addresses;
 pub(crate) mod agent;
 mod ask;
+pub(crate) mod bus;
 pub(crate) mod client;
 pub(crate) mod frame;
 pub(crate) mod host;

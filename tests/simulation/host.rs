@@ -7,7 +7,7 @@ use failover::agent::Agent;
 use failover::agent::message::{Datagram, Input, SocketId};
 use failover::config::Config;
 use failover::health::checks::{Checks, RunnerId};
-use failover::net::Prefix;
+use failover::net::{Family, Prefix};
 use failover::time::Instant;
 
 use crate::kernel::{By, Kernel};
@@ -161,6 +161,16 @@ impl Host {
             self.kernel.make_link(segment);
         }
         self.restore_own(now, false);
+    }
+
+    /// Whether an address of its own on a segment can be the source of adverts of this family.
+    pub(crate) fn has_source(&self, segment: usize, family: Family) -> bool {
+        self.own.iter().any(|(on, prefix)| {
+            let held = self.kernel.address_on(segment, prefix.address());
+            *on == segment
+                && Family::of(prefix.address()) == family
+                && held.is_some_and(|held| !held.address.tentative)
+        })
     }
 
     /// Puts its own addresses back where they are missing; the IPv6 ones that need a check for duplicates.

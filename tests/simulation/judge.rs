@@ -56,6 +56,8 @@ pub(crate) struct Watch {
     pub(crate) seats: Vec<Option<Seat>>,
     /// Addresses that are held and should not be, or the reverse, since when: group and address.
     odd: BTreeMap<(usize, IpAddr), u64>,
+    /// Groups that it is MASTER of without an address to send adverts from, since when.
+    sourceless: BTreeMap<usize, u64>,
     /// What the program last asked the kernel for.
     wishes: BTreeMap<(LinkIndex, IpAddr), bool>,
     /// What its checks say.
@@ -171,6 +173,7 @@ impl Judge {
         let watch = &mut self.watches[number];
         watch.seats.iter_mut().for_each(|seat| *seat = None);
         watch.odd.clear();
+        watch.sourceless.clear();
         watch.wishes.clear();
         watch.slept = 0;
         watch.dirty = true;
@@ -495,15 +498,18 @@ impl Judge {
             return;
         }
         let awake = host.awake(now);
+        watch.look_for_sources(awake, host, &self.groups);
         if watch.dirty || watch.seen != host.kernel.changes {
             watch.dirty = false;
             watch.seen = host.kernel.changes;
             for (group, seat) in watch.seats.iter().enumerate() {
                 let Some(seat) = seat else { continue };
+                let waits = waits_for_source(host, self.groups[group].segment, seat);
                 for address in &self.groups[group].addresses {
                     let held = host.kernel.address_on(self.groups[group].segment, *address);
                     let wanted = seat.config.addresses.iter().any(|one| one.prefix.address() == *address);
                     let odd = match seat.state {
+                        VrState::Master if waits => false,
                         VrState::Master if wanted => held.is_none(),
                         VrState::Master | VrState::Init | VrState::Backup | VrState::Fault => {
                             held.is_some_and(|held| is_ours(host, held))
@@ -530,6 +536,14 @@ impl Judge {
         }
         let watch = &mut self.watches[number];
         let patience = if watch.ill { ODD_WHEN_ILL } else { ODD + self.meddling + 4 * host.wake.1 };
+        let endless = watch.sourceless.iter().find(|(group, since)| {
+            let interval = watch.seats[**group].as_ref().map_or(0, |seat| interval_of(&seat.config));
+            awake - watch.well_since.max(**since) > 2 * interval + patience
+        });
+        if let Some((group, _)) = endless {
+            let what = format!("vr{group} is MASTER for ever with nothing to send from");
+            return self.fail(number, what);
+        }
         let overdue = watch.odd.iter().find(|(_, since)| awake - watch.well_since.max(**since) > patience);
         if let Some(((group, address), since)) = overdue {
             let state = watch.seats[*group].as_ref().map_or(VrState::Init, |seat| seat.state);
@@ -542,6 +556,30 @@ impl Judge {
     /// Whether anything is not as it should be on a host.
     pub(crate) fn odd(&self, number: usize) -> Option<(usize, IpAddr)> {
         self.watches[number].odd.keys().next().copied()
+    }
+}
+
+/// Whether it is MASTER and its host has no address to send adverts from, as it may for two intervals.
+fn waits_for_source(host: &Host, segment: usize, seat: &Seat) -> bool {
+    seat.state == VrState::Master && !host.has_source(segment, seat.config.family)
+}
+
+/// An advert interval.
+fn interval_of(config: &InstanceConfig) -> u64 {
+    u64::from(config.interval.centiseconds()) * 10 * MS
+}
+
+impl Watch {
+    /// Notes since when it is MASTER of what it cannot send adverts for.
+    fn look_for_sources(&mut self, awake: u64, host: &Host, groups: &[Group]) {
+        for (group, seat) in self.seats.iter().enumerate() {
+            let waits = |seat: &Seat| waits_for_source(host, groups[group].segment, seat);
+            if seat.as_ref().is_some_and(waits) {
+                self.sourceless.entry(group).or_insert(awake);
+            } else {
+                self.sourceless.remove(&group);
+            }
+        }
     }
 }
 

@@ -2,17 +2,17 @@
 
 #![expect(clippy::disallowed_methods, reason = "what must not come is waited for")]
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::signal::Signal;
 use nix::unistd::pipe;
 use zbus::{Connection, Fd, Message, MessageStream, Variant, connection};
 
-use crate::lab::agent::FAILOVER;
+use crate::lab::bus::Bus;
 use crate::lab::host::Host;
 use crate::lab::process::Process;
 use crate::lab::{Lab, wait};
@@ -20,49 +20,29 @@ use crate::lab::{Lab, wait};
 /// Longest wait for what must come.
 const SOON: Duration = Duration::from_secs(30);
 
-const BUS: &str = r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><listen>unix:path=@</listen><policy context="default"><allow user="*"/><allow own="*"/>
-<allow send_destination="*"/><allow receive_sender="*"/></policy></busconfig>"#;
-
-/// A message bus, which ends with the value.
-struct Bus(Child);
-
-impl Bus {
-    fn start(host: &Host) -> Self {
-        let _ = fs::remove_file(host.path("bus"));
-        let file = host.write("bus.conf", &BUS.replace('@', &host.path("bus")));
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "--", "dbus-daemon", "--nofork", "--nopidfile", "--nosyslog"])
-            .arg(format!("--config-file={file}"))
-            .stdin(Stdio::null())
-            .spawn()
-            .expect("dbus-daemon: tests/run installs it");
-        wait("a bus", SOON, || fs::metadata(host.path("bus")).ok());
-        Bus(child)
-    }
-}
-
-impl Drop for Bus {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// logind, as far as the agent needs it.
 struct Logind {
     /// Locks that were taken: what for, and the end that reads nothing once they are given back.
     locks: Receiver<(String, File)>,
-    /// Signals to send.
-    signals: tokio::sync::mpsc::UnboundedSender<(&'static str, bool)>,
+    /// What to do.
+    tasks: tokio::sync::mpsc::UnboundedSender<Task>,
+}
+
+/// What it is to do.
+enum Task {
+    /// Say that this begins or is over.
+    Say(&'static str, bool),
+    /// Keep the next call for the lock on sleep waiting.
+    Tarry,
+    /// Answer that call and say in the same breath that the host goes to sleep.
+    Sleep,
 }
 
 impl Logind {
     fn start(host: &Host) -> Self {
-        let address = format!("unix:path={}", host.path("bus"));
+        let address = host.system_bus();
         let (taken, locks) = channel();
-        let (signals, mut asked) = tokio::sync::mpsc::unbounded_channel();
+        let (tasks, mut asked) = tokio::sync::mpsc::unbounded_channel();
         std::thread::spawn(move || {
             let runtime =
                 tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -70,21 +50,22 @@ impl Logind {
                 let bus = connection::Builder::address(address.as_str()).build().await.expect("the bus");
                 let mut stream = MessageStream::from(&bus);
                 bus.request_name("org.freedesktop.login1").await.expect("the name");
+                let (mut tarries, mut waiting) = (false, None);
                 loop {
                     tokio::select! {
                         message = next(&mut stream) => match message {
+                            Some(message) if tarries && is_for_sleep(&message) => {
+                                (tarries, waiting) = (false, Some(message));
+                            }
                             Some(message) => answer(&bus, &message, &taken).await,
                             None => return,
                         },
-                        signal = asked.recv() => match signal {
-                            Some((name, begins)) => {
-                                bus.emit_signal(
-                                    None::<&str>,
-                                    "/org/freedesktop/login1",
-                                    "org.freedesktop.login1.Manager",
-                                    name,
-                                    &begins,
-                                ).await.expect("a signal");
+                        task = asked.recv() => match task {
+                            Some(Task::Say(name, begins)) => say(&bus, name, begins).await,
+                            Some(Task::Tarry) => tarries = true,
+                            Some(Task::Sleep) => {
+                                answer(&bus, &waiting.take().expect("a call"), &taken).await;
+                                say(&bus, "PrepareForSleep", true).await;
                             }
                             None => return,
                         },
@@ -92,12 +73,16 @@ impl Logind {
                 }
             });
         });
-        Logind { locks, signals }
+        Logind { locks, tasks }
     }
 
     fn says(&self, signal: &'static str, begins: bool) {
         println!("{signal}({begins})");
-        self.signals.send((signal, begins)).expect("logind runs");
+        self.does(Task::Say(signal, begins));
+    }
+
+    fn does(&self, task: Task) {
+        self.tasks.send(task).expect("logind runs");
     }
 
     /// Waits for both locks.
@@ -115,6 +100,17 @@ async fn next(stream: &mut MessageStream) -> Option<Message> {
     use zbus::export::futures_core::Stream;
     let message = std::future::poll_fn(|context| std::pin::Pin::new(&mut *stream).poll_next(context)).await;
     message?.ok()
+}
+
+async fn say(bus: &Connection, signal: &str, begins: bool) {
+    let (path, interface) = ("/org/freedesktop/login1", "org.freedesktop.login1.Manager");
+    bus.emit_signal(None::<&str>, path, interface, signal, &begins).await.expect("a signal");
+}
+
+fn is_for_sleep(call: &Message) -> bool {
+    let (header, body) = (call.header(), call.body());
+    let inhibit = header.member().is_some_and(|member| member.as_str() == "Inhibit");
+    inhibit && body.deserialize::<(&str, &str, &str, &str)>().is_ok_and(|(what, ..)| what == "sleep")
 }
 
 async fn answer(bus: &Connection, call: &Message, taken: &Sender<(String, File)>) {
@@ -155,10 +151,7 @@ fn config(priority: u8) -> String {
 }
 
 fn start(host: &Host, priority: u8) -> Process {
-    let file = host.write("failover.toml", &config(priority));
-    let bus = format!("DBUS_SYSTEM_BUS_ADDRESS=unix:path={}", host.path("bus"));
-    let run = host.path("run");
-    host.start("failover", &["env", &bus, FAILOVER, "run", "--config", &file, "--runtime-dir", &run])
+    host.failover(&config(priority))
 }
 
 #[test]
@@ -192,6 +185,29 @@ fn a_host_that_goes_to_sleep_hands_over_first_and_competes_when_it_is_awake() {
     let locks = logind.locked();
     held_by(&lab.a, &lab.b);
     assert!(!locks.iter().any(is_back));
+
+    // The host goes as soon as it has given the locks: that counts, too.
+    for _ in 0..4 {
+        logind.says("PrepareForSleep", true);
+        held_by(&lab.b, &lab.a);
+        logind.does(Task::Tarry);
+        logind.says("PrepareForSleep", false);
+        held_by(&lab.a, &lab.b);
+        // An agent that is busy hears both at once.
+        agent.signal(Signal::SIGSTOP);
+        logind.does(Task::Sleep);
+        let locks = logind.locked();
+        std::thread::sleep(Duration::from_millis(20));
+        agent.signal(Signal::SIGCONT);
+        wait("the locks are given back", SOON, || locks.iter().all(is_back).then_some(()));
+        assert!(
+            lab.b.serves(address) && !lab.a.serves(address),
+            "the host may sleep before the other serves"
+        );
+        logind.says("PrepareForSleep", false);
+        drop(logind.locked());
+        held_by(&lab.a, &lab.b);
+    }
 
     // Both go and come back: found again, and no address has moved.
     drop((bus, logind));

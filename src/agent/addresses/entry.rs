@@ -6,9 +6,10 @@
 use super::lease::Renewal;
 use super::{
     ADDRESS_PROTOCOL, ATTEMPTS, EADDRNOTAVAIL, EEXIST, ENODEV, EXPECTED_FOR, Entry, Fact, Pending, Presence,
-    RESTORE_PAUSE, RESTORE_PAUSE_LONGEST, RESTORE_WINDOW, RESTORES, RETRY_AFTER, Request, STUCK_RETRY_AFTER,
+    RESTORE_PAUSE, RESTORE_PAUSE_LONGEST, RESTORE_REST, RESTORE_WINDOW, RESTORES, RETRY_AFTER, Request,
+    STUCK_RETRY_AFTER,
 };
-use crate::agent::message::{LinkAddress, Refusal};
+use crate::agent::message::{LinkAddress, Refusal, RequestId};
 use crate::config::model::VirtualAddress;
 use crate::net::Prefix;
 use crate::time::Instant;
@@ -25,6 +26,8 @@ impl Entry {
             pending: None,
             attempts: 0,
             retry_at: None,
+            secondary: false,
+            held_back: false,
             restores: 0,
             restore_window: Instant::ZERO,
             renewal: Renewal::new(),
@@ -43,6 +46,17 @@ impl Entry {
             }
             Some(_) | None => Entry { presence, ..fresh },
         }
+    }
+
+    /// Whether it is to be there now.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.wanted.is_some() && !self.held_back
+    }
+
+    /// The renewal under way, if any, is not waited for: the kernel does one thing after the other, so a removal needs no word
+    /// on the renewal before it.
+    pub(super) fn forget_renewal(&mut self) -> Option<RequestId> {
+        self.pending.take_if(|pending| pending.what == Request::Renew).map(|pending| pending.request)
     }
 
     pub(super) fn is_being_removed(&self) -> bool {
@@ -73,10 +87,12 @@ impl Entry {
         }
         self.restores = self.restores.saturating_add(1);
         self.attempts = 0;
-        self.retry_at = self.restores.checked_sub(RESTORES + 1).map(|before| {
+        let rest = self.secondary.then(|| now.after(RESTORE_REST));
+        let paused = self.restores.checked_sub(RESTORES + 1).map(|before| {
             let doubled = RESTORE_PAUSE.saturating_mul(2_u32.saturating_pow(u32::from(before)));
             now.after(doubled.min(RESTORE_PAUSE_LONGEST))
         });
+        self.retry_at = paused.or(rest);
     }
 
     pub(super) fn add_answered(
@@ -100,7 +116,9 @@ impl Entry {
                 if refusal.errno == 0 {
                     self.add_unanswered(now, pending.prefix);
                 }
-                self.wanted.as_ref()?;
+                if !self.is_awaited() {
+                    return None;
+                }
                 if refusal.errno == EEXIST && self.attempts < ATTEMPTS {
                     return Some(Fact::Stale);
                 }
@@ -121,7 +139,7 @@ impl Entry {
         self.prefix = pending.prefix;
         self.expected = None;
         let before = std::mem::replace(&mut self.presence, Presence::Ours);
-        (before == Presence::Absent && self.wanted.is_some()).then_some(Fact::Held)
+        (before == Presence::Absent && self.is_awaited()).then_some(Fact::Held)
     }
 
     /// It may have been done. It was not there when this was asked, so what has appeared since, or will soon, is ours.
@@ -151,7 +169,7 @@ impl Entry {
                 self.attempts = self.attempts.saturating_add(1);
                 let wait = if self.attempts < ATTEMPTS { RETRY_AFTER } else { STUCK_RETRY_AFTER };
                 self.retry_at = Some(now.after(wait));
-                if self.wanted.is_some() {
+                if self.is_awaited() {
                     // Wanted again meanwhile, and still there: as it is, if it is not to be had otherwise.
                     self.attempts = 0;
                     self.form = None;
@@ -162,7 +180,7 @@ impl Entry {
             // The kernel told of its end, and then that it is there again: somebody put it back before this answer.
             Ok(()) if pending.removed_since && self.presence != Presence::Absent => {
                 self.attempts = 0;
-                self.wanted.is_some().then_some(Fact::Held)
+                self.is_awaited().then_some(Fact::Held)
             }
             Ok(()) | Err(_) => {
                 self.attempts = 0;

@@ -17,6 +17,7 @@ impl Report {
             Report::Trouble { .. } => "c7f40d9e6a1b4382950ed7b3f1a82c77",
             Report::ChecksumForm { .. } => "2b8e5f1c9d7a4063a4c9f0e6b7d31a88",
             Report::AddressRestored { .. } => "91d3a7c0e5f84b29bd60c8a1f2e49b99",
+            Report::SourceGone { .. } => "d01de4f7da8f4a5da34e0ba1e3e4db3d",
             Report::AddressRefused { .. } => "f60b2d8c4a9e4715833fc1d5e7a90baa",
             Report::LeaseNotRenewed { .. } => "5d07e3b96c2f4a8191e4f7c08bd3a6b5",
             Report::AddressStuck { .. } => "3ce7f19a0b5d4c86a72e9d40f8b61cbb",
@@ -74,6 +75,7 @@ impl Report {
             }
             Report::Around(around) => around.fields(&mut fields),
             Report::AddressRestored { .. }
+            | Report::SourceGone { .. }
             | Report::ForeignAddress { .. }
             | Report::NotOwner { .. }
             | Report::EventsMissed { .. }

@@ -25,6 +25,11 @@ impl Report {
             Report::AddressRestored { address, .. } => {
                 format!("{address} was removed by somebody: putting it back")
             }
+            Report::SourceGone { subject, address, patience } => format!(
+                "{address}, which its adverts come from, is not on {} any more: waiting {} s for it before that is a fault",
+                subject.interface,
+                patience.as_secs_f64()
+            ),
             Report::AddressRefused { address, text, attempts, again, .. } => {
                 let next = if *again { "trying again" } else { "giving up" };
                 format!("the kernel refused to add {address} (attempt {attempts}): {text}; {next}")

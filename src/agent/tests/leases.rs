@@ -86,6 +86,7 @@ fn a_renewal_that_fails_is_told_and_moves_nothing() {
     host.refuse = false;
     host.held.clear();
     host.give(at(9600), gone("10.0.0.100", 24));
+    host.run_until(at(9601));
     assert_eq!((host.state(), host.held.len()), (VrState::Master, 1));
     host.log.clear();
     host.run_until(at(10_650));

@@ -26,6 +26,7 @@ fn a_pair_with_the_package() {
     bus(&site);
     reloads(&site);
     others(&site);
+    flushed(&site);
     killed(&site);
     hung(&site);
     restarted(&site);
@@ -105,6 +106,33 @@ fn others(site: &Site) {
     assert!(served.lost <= HICCUP, "{served:?}");
 }
 
+/// All addresses of the link go, the host's own, too, and that one is put back, as a network manager does it that configures
+/// the interface anew. The last time the kernel promotes no secondaries, and stays so for all that follows: the host's own
+/// address must outlive each hand-over.
+fn flushed(site: &Site) {
+    for promote in ["1", "0"] {
+        site.lab.a.space.sysctl("ipv4/conf/eth0/promote_secondaries", promote);
+        let watch = Absence::watch(&site.a.space, site.address);
+        let served = site.nothing_moves(|| {
+            for _ in 0..3 {
+                site.a.sh("ip -4 address flush dev eth0; ip address add 192.0.2.1/24 dev eth0");
+            }
+        });
+        let away = watch.stop();
+        assert!(away.len() > 2 && away.iter().all(|away| *away < BACK * 10), "{away:?}");
+        println!("{} requests lost while all addresses were flushed three times", served.lost);
+        assert!(served.lost <= HICCUP * 3, "{served:?}");
+        own_address_is_first(&site.a);
+    }
+}
+
+/// The host connects from its own address, which does not go with the virtual one.
+fn own_address_is_first(machine: &Machine) {
+    let shown = machine.sh("ip -4 -oneline address show dev eth0");
+    let first = shown.lines().find(|line| !line.contains("secondary")).expect("an address");
+    assert!(first.contains("192.0.2.1/24"), "{shown}");
+}
+
 /// SIGKILL, and systemd starts it again: nobody notices.
 fn killed(site: &Site) {
     let pid = site.a.pid();
@@ -145,6 +173,7 @@ fn stopped(site: &Site) {
     let served = site.served(|| {
         site.a.sh("systemctl stop failover");
         assert!(!site.a.holds(), "left after the stop");
+        own_address_is_first(&site.a);
         site.held_by_b();
     });
     assert!(served.lost <= HICCUP, "{served:?}");

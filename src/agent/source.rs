@@ -1,0 +1,243 @@
+//! Which of the host's addresses adverts come from, and what to do while there is none.
+//!
+//! Whoever configures a host may take its own addresses away and put them back in the same breath, as a network manager
+//! does, or `ip address flush`. A MASTER that lost the source of its adverts cannot resign either, so nothing is won by
+//! giving up at once: it goes on for two intervals without sending, while no peer waits less than three. Meanwhile its
+//! addresses of the source's network are held back. Put there first, ours would be the network's primary address: what the
+//! host connects from by default, and what takes the host's own away with it where the kernel promotes no secondaries.
+//!
+//! Never: sends from an address that is not the host's.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::Agent;
+use super::addresses::ADDRESS_PROTOCOL;
+use super::announcer::Key;
+use super::instance::Instance;
+use super::message::{LinkAddress, Output};
+use super::readiness::NotReady;
+use super::report::Report;
+use super::snapshot::VrState;
+use crate::config::model::{InstanceConfig, Transport};
+use crate::net::{Family, LinkIndex, Prefix, is_link_local};
+use crate::time::Instant;
+use crate::vrrp::fields::Claim;
+use crate::vrrp::router::{Event, State};
+
+/// Intervals that a MASTER goes on for without a source: a peer waits three and its skew for the next advert.
+const INTERVALS: u32 = 2;
+
+/// The address that the adverts of an instance come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// It is there, or the instance takes no part.
+    #[default]
+    There,
+    /// It went while the instance was MASTER, which goes on without until then.
+    AwayUntil(Instant),
+    /// It did not come back in time.
+    Gone,
+}
+
+impl Instance {
+    /// The address that it may go on with although it is gone.
+    pub(super) fn lent_source(&self) -> Option<IpAddr> {
+        let Source::AwayUntil(_) = self.source else { return None };
+        self.place.as_ref().map(|place| place.primary)
+    }
+
+    /// When it is to be given up.
+    pub(super) fn source_due(&self) -> Option<Instant> {
+        match self.source {
+            Source::AwayUntil(until) => Some(until),
+            Source::There | Source::Gone => None,
+        }
+    }
+}
+
+impl Agent {
+    /// An address of the host's own is gone, or a dump has come: each MASTER that lost its source by that goes on without
+    /// for a moment.
+    pub(super) fn sources_gone(&mut self, now: Instant, out: &mut Vec<Output>) {
+        for number in self.numbers_of(|instance| self.has_lost_source(instance)) {
+            self.source_gone(now, number, out);
+        }
+    }
+
+    fn has_lost_source(&self, instance: &Instance) -> bool {
+        let Some(place) = &instance.place else { return false };
+        instance.is_master()
+            && !instance.router.is_leaving()
+            && instance.source == Source::There
+            && self.world.address(place.socket.link, place.primary).is_none()
+            && self.source_of(instance).is_none()
+    }
+
+    /// The source that there is for its adverts now.
+    fn source_of(&self, instance: &Instance) -> Option<IpAddr> {
+        let link = self.usable_link(&instance.config.interface).ok()?;
+        self.primary(&instance.config, link, &self.virtual_addresses)
+    }
+
+    fn source_gone(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let Some(instance) = self.instances.get_mut(number) else { return };
+        let Some(address) = instance.place.as_ref().map(|place| place.primary) else { return };
+        let patience = instance.config.interval.duration() * INTERVALS;
+        instance.source = Source::AwayUntil(now.after(patience));
+        let subject = instance.subject.clone();
+        out.push(Output::Report(Report::SourceGone { subject, address, patience }));
+        for key in self.beside_source(number) {
+            if self.addresses.is_present(key) {
+                self.announcer.cancel(key);
+                if let Some(instance) = self.instances.get_mut(number) {
+                    instance.missing += 1;
+                }
+            }
+            self.addresses.hold_back(now, key, true, out);
+        }
+        self.rearm(number);
+    }
+
+    /// Its addresses that are in the network of its source, on the same link. IPv6 knows no order among those.
+    fn beside_source(&self, number: usize) -> Vec<Key> {
+        let Some(instance) = self.instances.get(number) else { return Vec::new() };
+        let Some(place) = instance.place.as_ref().filter(|place| place.primary.is_ipv4()) else {
+            return Vec::new();
+        };
+        let beside = |prefix: Prefix| {
+            Prefix::new(place.primary, prefix.length()).is_some_and(|own| own.network() == prefix.network())
+        };
+        let placed = place.keys.iter().zip(instance.config.all_addresses());
+        placed
+            .filter(|(key, address)| key.0 == place.socket.link && beside(address.prefix))
+            .map(|(key, _)| *key)
+            .collect()
+    }
+
+    /// One that went on without a source has one again: whoever waits for its adverts hears it at once.
+    pub(super) fn source_returns(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let Some(instance) = self.instances.get(number) else { return };
+        let Source::AwayUntil(until) = instance.source else { return };
+        if self.source_of(instance).is_none() {
+            return;
+        }
+        if until <= now {
+            // It could not look in time. It takes part again like one that was away.
+            let reason = Self::no_primary(&instance.config);
+            self.source_given_up(number);
+            self.shut_down(now, number, reason.0, reason.1, out);
+            return self.evaluate(now, number, out);
+        }
+        let (claim, due) = (Claim::Hold(instance.priority()), instance.router.deadline());
+        if let Some(instance) = self.instances.get_mut(number) {
+            instance.source = Source::There;
+        }
+        if due.is_some_and(|due| due <= now) {
+            // The router itself knows whether it is not too late for that.
+            self.drive(now, number, Event::Timeout, out);
+        } else {
+            self.advertise(number, claim, out);
+        }
+        let Some(instance) = self.instances.get(number) else { return };
+        for key in instance.place.as_ref().map_or(Vec::new(), |place| place.keys.clone()) {
+            if self.addresses.owner(key) == Some(number) {
+                self.addresses.hold_back(now, key, false, out);
+            }
+        }
+    }
+
+    /// It goes on without a source no longer, from the next look at it on.
+    pub(super) fn source_given_up(&mut self, number: usize) {
+        if let Some(instance) =
+            self.instances.get_mut(number).filter(|instance| instance.source_due().is_some())
+        {
+            instance.source = Source::Gone;
+        }
+    }
+
+    /// After an event of the router: who is not MASTER any more, or had to say something that cannot wait, does not wait for
+    /// its source.
+    pub(super) fn source_not_awaited(&mut self, now: Instant, number: usize, out: &mut Vec<Output>) {
+        let Some(instance) = self.instances.get(number) else { return };
+        let in_part = instance.router.state() != State::Init;
+        if in_part
+            && (instance.source == Source::Gone || (instance.source_due().is_some() && !instance.is_master()))
+        {
+            self.source_given_up(number);
+            self.evaluate(now, number, out);
+        }
+    }
+
+    /// Whether the time of one that went on without a source is over.
+    pub(super) fn source_overdue(&mut self, now: Instant, number: usize) -> bool {
+        let due = |instance: &Instance| instance.source_due().is_some_and(|until| until <= now);
+        let overdue = self.instances.get(number).is_some_and(due);
+        if overdue {
+            self.source_given_up(number);
+        }
+        overdue
+    }
+
+    /// An address that is not ours came, changed or went: looks again at those whose source of adverts it is or may have to
+    /// be. Who has a source of its own keeps it, whatever else is on the link.
+    pub(super) fn evaluate_sources(&mut self, now: Instant, key: Key, out: &mut Vec<Output>) {
+        let Some(name) = self.world.link(key.0).map(|link| link.name.clone()) else { return };
+        let concerned = |instance: &Instance| {
+            let settled = instance
+                .place
+                .as_ref()
+                .is_some_and(|at| at.primary != key.1 && !self.virtual_addresses.contains(&at.primary))
+                && instance.source == Source::There;
+            instance.config.interface == name && !settled
+        };
+        self.evaluate_all(now, self.numbers_of(concerned), out);
+    }
+
+    /// The source of adverts: the configured one if it is there, else the interface's own first address.
+    ///
+    /// A virtual address is never it (RFC 9568, section 7.2), except for an owner that has no other: adverts from an
+    /// address that another router holds for now are dropped there by the kernel as its own.
+    pub(super) fn primary(
+        &self,
+        config: &InstanceConfig,
+        link: LinkIndex,
+        virtual_addresses: &BTreeSet<IpAddr>,
+    ) -> Option<IpAddr> {
+        if let Some(source) = config.source_address {
+            return self.world.address(link, source).filter(|address| !address.tentative).map(|_| source);
+        }
+        let global = match &config.transport {
+            Transport::Multicast => false,
+            Transport::Unicast(peers) => peers.iter().any(|peer| match peer {
+                IpAddr::V4(_) => false,
+                IpAddr::V6(v6) => !is_link_local(*v6),
+            }),
+        };
+        let own = |address: &LinkAddress| {
+            address.protocol != ADDRESS_PROTOCOL && !self.addresses.is_ours((link, address.prefix.address()))
+        };
+        let real =
+            |address: &LinkAddress| own(address) && !virtual_addresses.contains(&address.prefix.address());
+        let primary = self.world.primary(link, config.family, global, real);
+        if primary.is_none() && config.priority.is_owner() {
+            return self.world.primary(link, config.family, global, own);
+        }
+        primary
+    }
+
+    pub(super) fn no_primary(config: &InstanceConfig) -> NotReady {
+        let reason = match (config.source_address, config.family) {
+            (Some(source), _) => format!("source_address {source} is not on {}", config.interface),
+            (None, Family::Ipv4) => format!(
+                "{} has no IPv4 address of its own to send adverts from: give it one, or set source_address",
+                config.interface
+            ),
+            (None, Family::Ipv6) => format!(
+                "{} has no usable IPv6 address of its own (link-local for multicast) to send adverts from",
+                config.interface
+            ),
+        };
+        (VrState::Fault, reason)
+    }
+}
