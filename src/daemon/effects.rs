@@ -144,7 +144,7 @@ impl Effects {
         let mut rest: &[Output] = outputs;
         while let Some((first, others)) = rest.split_first() {
             let mut run = 1;
-            if is_news(first) {
+            if may_change_snapshot(first) {
                 self.changes.mark();
             }
             match first {
@@ -292,9 +292,9 @@ impl Effects {
     }
 }
 
-/// Whether the agent may be in another way since. Adverts, announcements and renewals of leases come all the time and say
-/// nothing new.
-fn is_news(output: &Output) -> bool {
+/// Whether anything that a snapshot says may be something else since. Adverts, announcements and renewals of leases come all
+/// the time and say nothing new.
+fn may_change_snapshot(output: &Output) -> bool {
     !matches!(
         output,
         Output::Send { .. }
@@ -330,10 +330,17 @@ mod tests {
         let (prefix, scope) = (Prefix::host([192, 0, 2, 7].into()), Scope::Global);
         let apply = |change| Output::Apply { request: RequestId(1), link: LinkIndex(2), change };
         let (label, preferred, route, lease) = (None, true, true, Some(6));
-        assert!(!is_news(&apply(Change::Renew { prefix, label, scope, preferred, route, lease })));
+        assert!(!may_change_snapshot(&apply(Change::Renew {
+            prefix,
+            label,
+            scope,
+            preferred,
+            route,
+            lease
+        })));
         let label = None;
-        assert!(is_news(&apply(Change::Add { prefix, label, scope, preferred, route, lease })));
-        assert!(is_news(&apply(Change::Remove { prefix })));
+        assert!(may_change_snapshot(&apply(Change::Add { prefix, label, scope, preferred, route, lease })));
+        assert!(may_change_snapshot(&apply(Change::Remove { prefix })));
     }
 
     #[test]

@@ -135,7 +135,7 @@ impl Node {
         self.last = self.last.max(at);
         let before = self.agent.address_changes();
         self.agent.handle(self.last, input, &mut self.out);
-        self.news |= self.out.iter().any(is_news);
+        self.news |= self.out.iter().any(may_change_summary);
         if self.agent.address_changes() != before {
             self.effects.changed();
         }
@@ -421,8 +421,8 @@ impl Engine {
     }
 }
 
-/// Whether what the instances are doing may be something else with this.
-fn is_news(output: &Output) -> bool {
+/// Whether the line about what the instances are doing may be another with this.
+fn may_change_summary(output: &Output) -> bool {
     matches!(
         output,
         Output::Entered(_) | Output::Drained(_) | Output::StoodAside | Output::Report(_) | Output::Finished

@@ -17,6 +17,7 @@ mod objects;
 mod path;
 mod peers;
 mod permission;
+mod places;
 mod serve;
 mod stamps;
 mod stream;
