@@ -20,6 +20,7 @@ mod permission;
 mod places;
 mod serve;
 mod stamps;
+mod standard;
 mod stream;
 mod value;
 mod view;
