@@ -3,8 +3,9 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::num::NonZeroU8;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The kernel's number of a network interface. A deleted and re-created interface gets a new one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,8 +18,12 @@ impl fmt::Display for LinkIndex {
 }
 
 /// An interface's name, 1 to 15 bytes without `/` and white space, as the kernel demands (`dev_valid_name`).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct LinkName(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkName {
+    /// Filled up with zeros, so that the order is that of the texts.
+    bytes: [u8; LinkName::LONGEST],
+    length: NonZeroU8,
+}
 
 impl LinkName {
     /// Longest name in bytes: `IFNAMSIZ` less the terminating zero.
@@ -32,19 +37,36 @@ impl LinkName {
             && name != "."
             && name != ".."
             && !name.contains(|c: char| c == '/' || c == ':' || c == '\0' || c.is_ascii_whitespace());
-        legal.then(|| LinkName(name.to_owned()))
+        let length = u8::try_from(name.len()).ok().and_then(NonZeroU8::new).filter(|_| legal)?;
+        let mut bytes = [0; Self::LONGEST];
+        bytes.get_mut(..name.len())?.copy_from_slice(name.as_bytes());
+        Some(LinkName { bytes, length })
     }
 
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        let bytes = self.bytes.get(..usize::from(self.length.get()));
+        // Made of a text, so it is one.
+        bytes.and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for LinkName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("LinkName").field(&self.as_str()).finish()
     }
 }
 
 impl fmt::Display for LinkName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for LinkName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -259,6 +281,9 @@ mod tests {
         for bad in ["", ".", "..", "eth 0", "eth/0", "eth0:1", "sixteen-bytes-xx"] {
             assert_eq!(LinkName::new(bad), None, "{bad:?}");
         }
+        let mut names = ["lan", "eth10", "eth1", "eth1.2", "eth2"].map(|name| LinkName::new(name).unwrap());
+        names.sort_unstable();
+        assert_eq!(names.map(|name| name.to_string()), ["eth1", "eth1.2", "eth10", "eth2", "lan"]);
     }
 
     #[test]

@@ -86,7 +86,8 @@ pub(crate) enum Fact {
 /// All addresses that concern us.
 #[derive(Debug, Default)]
 pub(crate) struct Addresses {
-    entries: BTreeMap<Key, Entry>,
+    /// Each in a place of its own: the map has room for nearly twice as many as are in it.
+    entries: BTreeMap<Key, Box<Entry>>,
     requests: BTreeMap<RequestId, Key>,
     retries: BTreeSet<(Instant, Key)>,
     /// Who is to be renewed when.
@@ -94,6 +95,8 @@ pub(crate) struct Addresses {
     /// The renewals that the kernel has not answered.
     renewing: BTreeSet<RequestId>,
     last_request: u64,
+    /// How often an address has come or gone.
+    pub(crate) changes: u64,
     /// Facts for the agent, in order.
     pub(crate) facts: Vec<(Key, Fact)>,
 }
@@ -164,7 +167,7 @@ impl Addresses {
         known: Option<&LinkAddress>,
         out: &mut Vec<Output>,
     ) {
-        let entry = self.entries.entry(key).or_insert_with(|| Entry::found(&wanted.address, known));
+        let entry = self.entries.entry(key).or_insert_with(|| Box::new(Entry::found(&wanted.address, known)));
         entry.wanted = Some(wanted);
         entry.attempts = 0;
         entry.retry_at = None;
@@ -252,7 +255,7 @@ impl Addresses {
             return;
         }
         let prefix = known.map_or(Prefix::host(key.1), |address| address.prefix);
-        let entry = self.entries.entry(key).or_insert_with(|| Entry::new(prefix));
+        let entry = self.entries.entry(key).or_insert_with(|| Box::new(Entry::new(prefix)));
         let before = entry.presence;
         // The same address with another prefix beside ours: somebody else's, and not to be removed in its stead.
         if known.is_some() && before == Presence::Ours && prefix != entry.prefix {
@@ -277,6 +280,7 @@ impl Addresses {
             // Only what has been seen there can go: otherwise this tells of an earlier removal, or is an older dump.
             pending.removed_since = true;
         }
+        self.changes += u64::from(before != entry.presence);
         let awaited = entry.is_awaited() && !entry.is_being_removed();
         match (before, entry.presence, awaited) {
             (Presence::Absent, Presence::Ours | Presence::Foreign, true) => {
@@ -316,11 +320,13 @@ impl Addresses {
         let key = self.requests.remove(&request)?;
         let entry = self.entries.get_mut(&key)?;
         let pending = entry.pending.take_if(|pending| pending.request == request)?;
+        let before = entry.presence;
         let (fact, removed) = match pending.what {
             Request::Add => (entry.add_answered(now, pending, outcome), false),
             Request::Renew => (entry.renew_answered(now, pending, outcome), false),
             Request::Remove => (entry.remove_answered(now, pending, outcome), true),
         };
+        self.changes += u64::from(before != entry.presence);
         let gone = removed && entry.presence == Presence::Absent;
         if let Some(fact) = fact {
             self.facts.push((key, fact));
@@ -358,8 +364,8 @@ impl Addresses {
 
     /// Whether the address was put there by us, in this life or an earlier one, or is being put there.
     pub(crate) fn is_ours(&self, key: Key) -> bool {
-        let ours = |e: &Entry| e.presence == Presence::Ours || e.added || e.pending.is_some();
-        self.entries.get(&key).is_some_and(ours)
+        let entry = self.entries.get(&key);
+        entry.is_some_and(|e| e.presence == Presence::Ours || e.added || e.pending.is_some())
     }
 
     /// The address as we put it there, in this life or an earlier one, if it is there.
@@ -379,15 +385,14 @@ impl Addresses {
 
     /// Addresses that are ours, wanted by nobody, and still there or in question.
     pub(crate) fn leaving(&self) -> usize {
-        let leaving = |entry: &&Entry| {
-            entry.wanted.is_none() && (entry.presence == Presence::Ours || entry.pending.is_some())
-        };
-        self.entries.values().filter(leaving).count()
+        let ours = |entry: &Entry| entry.presence == Presence::Ours || entry.pending.is_some();
+        self.entries.values().filter(|entry| entry.wanted.is_none() && ours(entry)).count()
     }
 
     /// The link is gone, and with it what was on it.
     pub(crate) fn link_gone(&mut self, link: LinkIndex) {
         self.entries.retain(|(on, _), _| *on != link);
+        self.changes += 1;
     }
 
     /// Every key that is known here.

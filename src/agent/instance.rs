@@ -9,7 +9,7 @@ use std::time::Duration;
 use std::net::IpAddr;
 
 use super::announcer::Key;
-use super::message::{Held, SocketId};
+use super::message::SocketId;
 use super::report::{Report, Subject};
 use super::snapshot::{AddressStatus, InstanceCounters, InstanceStatus, MasterStatus, VrState};
 use super::source::Source;
@@ -73,8 +73,8 @@ pub(crate) struct Instance {
     pub(crate) drained: bool,
     /// So does the host, for now.
     pub(crate) aside: bool,
-    /// What was last told of what it holds, for the process after this one.
-    pub(crate) recorded: Option<Arc<Held>>,
+    /// The process after this one can know what it holds.
+    pub(crate) recorded: bool,
     /// That it would take over, but for a check of which nothing is known, was told.
     pub(crate) told_waiting: bool,
     contest_reported: Option<Instant>,
@@ -146,7 +146,7 @@ impl Instance {
             group: None,
             drained: false,
             aside: false,
-            recorded: None,
+            recorded: false,
             told_waiting: false,
             contest_reported: None,
             peer_reports: Budget::default(),

@@ -67,8 +67,7 @@ impl Agent {
         for name in names {
             let number = self.by_name.get(name);
             if number.is_none() && !self.drained.contains(name) {
-                let known: Vec<&str> = self.by_name.keys().take(8).map(String::as_str).collect();
-                return Err(format!("no instance `{name}` is configured; there are {}", known.join(", ")));
+                return Err(self.unknown(name));
             }
             all.insert(name.clone());
             let group = number.and_then(|number| self.instances.get(*number)?.group);
@@ -77,6 +76,14 @@ impl Agent {
             all.extend(members.filter_map(|n| Some(self.instances.get(n)?.subject.name.to_string())));
         }
         Ok(all)
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        let known: Vec<&str> = self.by_name.keys().take(8).map(String::as_str).collect();
+        if known.is_empty() {
+            return format!("no instance `{name}` is configured, nor any other");
+        }
+        format!("no instance `{name}` is configured; there are {}", known.join(", "))
     }
 
     /// The longest that a hand-over of these instances takes.

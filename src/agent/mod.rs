@@ -230,6 +230,12 @@ impl Agent {
         parts.into_iter().flatten().min()
     }
 
+    /// How often an address of ours has come or gone, as the kernel says: no output tells of that.
+    #[must_use]
+    pub fn address_changes(&self) -> u64 {
+        self.addresses.changes
+    }
+
     /// What it is doing and why.
     #[must_use]
     pub fn snapshot(&self, now: Instant) -> Snapshot {

@@ -133,16 +133,16 @@ impl Agent {
         }
     }
 
-    /// Tells what an instance holds, if that is another thing than was last told.
+    /// Tells what an instance holds, if that is, or with `anew` may be, another thing than was last told.
     pub(super) fn record(&mut self, number: usize, anew: bool, out: &mut Vec<Output>) {
         let Some(instance) = self.instances.get_mut(number) else { return };
         let holds = matches!(instance.router.state(), State::Master(_)) && instance.source == Source::There;
-        if holds == instance.recorded.is_some() && !(anew && holds) {
+        if holds == instance.recorded && !(anew && holds) {
             return;
         }
         let held = holds.then(|| held(instance)).flatten().map(Arc::new);
-        if held != instance.recorded {
-            instance.recorded.clone_from(&held);
+        if held.is_some() || instance.recorded {
+            instance.recorded = held.is_some();
             out.push(Output::Holds { number, held });
         }
     }

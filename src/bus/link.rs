@@ -15,6 +15,8 @@ use zbus::message::Sequence;
 use zbus::wire::{DynamicDeserialize, DynamicType};
 use zbus::{Connection, DBusError, Error, OwnedObjectPath, OwnedVariant, connection};
 
+use super::NOWHERE;
+
 /// systemd's name on the bus.
 pub(super) const SYSTEMD: &str = "org.freedesktop.systemd1";
 /// The path of its manager.
@@ -81,6 +83,9 @@ impl fmt::Debug for Link {
 impl Link {
     /// Connects to the bus at `address`.
     pub(super) async fn connect(address: &str) -> Result<Self, String> {
+        if address.is_empty() {
+            return Err(NOWHERE.to_owned());
+        }
         let build = connection::Builder::address(address).max_queued(queue()).build();
         let why = match tokio::time::timeout(LIMIT, build).await {
             Ok(Ok(connection)) => return Ok(Link { connection, owner: Rc::default() }),
@@ -210,4 +215,15 @@ fn trouble(error: Error) -> Trouble {
         return Trouble::Away(format!("systemd is not on the bus: {text}"));
     }
     Trouble::Refused { name, text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_is_no_bus() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        assert_eq!(runtime.block_on(Link::connect("")).unwrap_err(), NOWHERE);
+    }
 }

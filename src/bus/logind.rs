@@ -14,7 +14,7 @@ use zbus::message::Type;
 use zbus::{Message, MessageStream, OwnedFd, OwnedVariant};
 
 use super::link::{DBUS, Link, PROPERTIES};
-use super::{SYSTEM_BUS, Trouble};
+use super::{NOWHERE, Trouble, system_bus};
 use crate::os::clock;
 
 /// logind's name on the bus, its object and the interface of that.
@@ -52,10 +52,13 @@ pub enum Told {
     Alone(String),
 }
 
-/// Follows logind for ever. `done` changes when everything is done for a host that is going: then it may go. To be called
-/// within a `LocalSet`.
+/// Follows logind for ever, if there is a bus to do so by. `done` changes when everything is done for a host that is going:
+/// then it may go. To be called within a `LocalSet`.
 pub async fn follow(tell: impl Fn(Told), done: watch::Receiver<u64>) {
-    let address = std::env::var("DBUS_SYSTEM_BUS_ADDRESS").unwrap_or_else(|_| SYSTEM_BUS.to_owned());
+    let address = system_bus();
+    if address.is_empty() {
+        return tell(Told::Alone(NOWHERE.to_owned()));
+    }
     let mut going = Going { tell, done, shutdown: false, sleep: false };
     let mut delay = DELAYS.0;
     let mut lost = clock::now();

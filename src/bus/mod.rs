@@ -33,6 +33,8 @@ pub use unit::{Seen, Watch};
 
 /// Where the bus is when nothing is said.
 const SYSTEM_BUS: &str = "unix:path=/run/dbus/system_bus_socket";
+/// What is said where it is nowhere.
+const NOWHERE: &str = "there is no system bus: DBUS_SYSTEM_BUS_ADDRESS is set to nothing";
 /// Ends of jobs that are remembered, because the end may be told before the answer that names the job.
 const ENDED_JOBS: usize = 256;
 

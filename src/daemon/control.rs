@@ -9,7 +9,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
 use socket2::Socket;
@@ -172,12 +172,7 @@ impl Claim {
         };
         DirBuilder::new().recursive(true).mode(0o755).create(directory).map_err(unusable(directory))?;
         let lock = directory.join(LOCK);
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock)
-            .map_err(unusable(&lock))?;
+        let file = lock_file(&lock).map_err(unusable(&lock))?;
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|_| ControlError::AlreadyRunning(directory.to_owned()))?;
         // Anybody may look: that socket only tells.
@@ -214,6 +209,17 @@ impl Claim {
             // It may be gone by another hand; then there is nothing to do.
             let _ = fs::remove_file(&listener.path);
         }
+    }
+}
+
+/// Opens what is to be locked: one that waits for the other end of a pipe would not start.
+fn lock_file(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK.bits();
+    let file = OpenOptions::new().create(true).truncate(false).write(true).custom_flags(flags).open(path);
+    match file {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Err(error) if error.raw_os_error() != Some(nix::libc::ENXIO) => Err(error),
+        Ok(_) | Err(_) => Err(io::Error::other("it is no file")),
     }
 }
 

@@ -11,7 +11,7 @@ use super::convert;
 use super::log::Log;
 use super::records::Records;
 use super::services::Services;
-use crate::agent::message::{Input, Listen, Output, Refusal, RequestId, SocketId};
+use crate::agent::message::{Change, Input, Listen, Output, Refusal, RequestId, SocketId};
 use crate::bus::Changes;
 use crate::net::{Family, LinkIndex};
 use crate::observe::notice::Notice;
@@ -89,6 +89,9 @@ impl Asked {
     }
 }
 
+/// Room for so many outputs of a turn stays when they are done.
+const OUTPUTS: usize = 512;
+
 /// The first token of sockets; those below are the engine's own.
 const SOCKETS: u64 = 1 << 32;
 
@@ -141,7 +144,7 @@ impl Effects {
         let mut rest: &[Output] = outputs;
         while let Some((first, others)) = rest.split_first() {
             let mut run = 1;
-            if is_news(first) {
+            if may_change_snapshot(first) {
                 self.changes.mark();
             }
             match first {
@@ -179,6 +182,8 @@ impl Effects {
             rest = rest.get(run..).unwrap_or_default();
         }
         outputs.clear();
+        // Not for good what a thousand instances took at once.
+        outputs.shrink_to(OUTPUTS);
         if std::mem::take(&mut self.sent) {
             self.records.beat(clock::now());
         }
@@ -205,9 +210,13 @@ impl Effects {
         self.worker.take(outcomes);
     }
 
+    /// Tells those who tell others that the agent may be in another way.
+    pub(super) fn changed(&self) {
+        self.changes.mark();
+    }
+
     /// To be told of every address change that the kernel thread has answered.
     pub(super) fn answered(&mut self) {
-        self.changes.mark();
         let refusal = || Refusal { errno: 0, text: "too many address changes at once".into() };
         let refused = self.asked.answered().into_iter();
         self.answers.extend(refused.map(|request| Answer::Applied { request, outcome: Err(refusal()) }));
@@ -283,9 +292,16 @@ impl Effects {
     }
 }
 
-/// Whether the agent may be in another way since. Adverts and announcements come all the time and say nothing new.
-fn is_news(output: &Output) -> bool {
-    !matches!(output, Output::Send { .. } | Output::Frame { .. } | Output::Holds { .. })
+/// Whether anything that a snapshot says may be something else since. Adverts, announcements and renewals of leases come all
+/// the time and say nothing new.
+fn may_change_snapshot(output: &Output) -> bool {
+    !matches!(
+        output,
+        Output::Send { .. }
+            | Output::Frame { .. }
+            | Output::Holds { .. }
+            | Output::Apply { change: Change::Renew { .. }, .. }
+    )
 }
 
 fn outgoing(source: IpAddr, destination: IpAddr, payload: &Arc<[u8]>) -> Outgoing<'_> {
@@ -295,6 +311,7 @@ fn outgoing(source: IpAddr, destination: IpAddr, payload: &Arc<[u8]>) -> Outgoin
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::{Prefix, Scope};
 
     #[test]
     fn refusals_come_after_the_answers_to_what_was_taken() {
@@ -306,6 +323,24 @@ mod tests {
         assert_eq!(asked.answered(), [3, 4].map(RequestId), "the fourth must not overtake the third");
         asked.ask(RequestId(5), || true);
         assert_eq!(asked.answered(), []);
+    }
+
+    #[test]
+    fn a_renewed_lease_is_no_news_and_an_added_address_is() {
+        let (prefix, scope) = (Prefix::host([192, 0, 2, 7].into()), Scope::Global);
+        let apply = |change| Output::Apply { request: RequestId(1), link: LinkIndex(2), change };
+        let (label, preferred, route, lease) = (None, true, true, Some(6));
+        assert!(!may_change_snapshot(&apply(Change::Renew {
+            prefix,
+            label,
+            scope,
+            preferred,
+            route,
+            lease
+        })));
+        let label = None;
+        assert!(may_change_snapshot(&apply(Change::Add { prefix, label, scope, preferred, route, lease })));
+        assert!(may_change_snapshot(&apply(Change::Remove { prefix })));
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::observe::notice::Notice;
 use crate::os::clock;
 use crate::os::netlink::{Monitor, Outcome};
 use crate::os::poll::{Poll, Token};
+use crate::os::process;
 use crate::os::queue::Queue;
 use crate::os::signal::{Asked, Signals};
 use crate::os::socket::{BATCH, Batch};
@@ -47,6 +48,10 @@ const HELD_UP: Duration = Duration::from_millis(5);
 const PATIENT_STOPS: u8 = 2;
 /// Time before a dump that failed is asked for again.
 const DUMP_AGAIN: Duration = Duration::from_secs(1);
+
+/// So long after the start, and after another configuration was taken, memory that only these needed is given back: it is calm
+/// by then, the second announcements included.
+const TIDY_AFTER: Duration = Duration::from_secs(10);
 
 /// Something that another thread asks; the answer goes back the way it says, and none while the agent leaves.
 pub(super) enum Query {
@@ -128,8 +133,12 @@ impl Node {
     /// Brings a fact that became one at `at`, or at the time of the last fact if that was later.
     fn feed_at(&mut self, at: Instant, input: Input<'_>) {
         self.last = self.last.max(at);
+        let before = self.agent.address_changes();
         self.agent.handle(self.last, input, &mut self.out);
-        self.news |= self.out.iter().any(is_news);
+        self.news |= self.out.iter().any(may_change_summary);
+        if self.agent.address_changes() != before {
+            self.effects.changed();
+        }
         self.effects.perform(&mut self.out);
     }
 }
@@ -146,6 +155,8 @@ pub(super) struct Engine {
     /// How often it was told to stop.
     stops: u8,
     dump_again_at: Option<Instant>,
+    /// When memory is given back.
+    tidy_at: Option<Instant>,
     /// It has seen the links and addresses of the host.
     dumped: bool,
     /// It serves, and that was told.
@@ -164,6 +175,7 @@ impl Engine {
             pace: Pace::default(),
             stops: 0,
             dump_again_at: None,
+            tidy_at: Some(clock::now().after(TIDY_AFTER)),
             dumped: false,
             serves: false,
         }
@@ -192,7 +204,7 @@ impl Engine {
     /// Waits until something can be read or the deadline has come, and answers that deadline.
     fn wait(&mut self) -> Result<Option<Instant>, RunError> {
         let deadline = self.node.agent.deadline();
-        let first = [deadline, self.dump_again_at].into_iter().flatten().min();
+        let first = [deadline, self.dump_again_at, self.tidy_at].into_iter().flatten().min();
         let now = clock::now();
         let lead = self.pace.lead(now);
         let due = first.is_some_and(|first| first <= now);
@@ -259,6 +271,10 @@ impl Engine {
         }
         if self.node.effects.dump_wanted && self.dump_again_at.is_none() {
             self.dump_again_at = Some(now.after(DUMP_AGAIN));
+        }
+        if self.tidy_at.is_some_and(|at| at <= now) {
+            self.tidy_at = None;
+            process::trim_memory();
         }
         if self.ready.contains(&WAKE) {
             self.take_verdicts();
@@ -371,6 +387,7 @@ impl Engine {
                 Query::Reload(config, reply, ticket) if self.stops == 0 && ticket.use_up() => {
                     let outlook = self.node.agent.outlook(&config);
                     self.node.feed(Input::Configure(*config));
+                    self.tidy_at = Some(clock::now().after(TIDY_AFTER));
                     let _ = reply.try_send(outlook);
                 }
                 Query::Drain { names, force, reply, ticket } if self.stops == 0 && ticket.use_up() => {
@@ -404,8 +421,8 @@ impl Engine {
     }
 }
 
-/// Whether what the instances are doing may be something else with this.
-fn is_news(output: &Output) -> bool {
+/// Whether the line about what the instances are doing may be another with this.
+fn may_change_summary(output: &Output) -> bool {
     matches!(
         output,
         Output::Entered(_) | Output::Drained(_) | Output::StoodAside | Output::Report(_) | Output::Finished

@@ -208,9 +208,9 @@ fn polls(timer: &Timer, waker: &Waker, signals: &Signals, monitor: &Monitor) -> 
 
 /// Which instances were drained before this process, whether they are configured or not.
 fn drained(options: &RunOptions, config: &Config, log: &log::Log) -> BTreeSet<String> {
-    let names = records::read_drains(&options.state_dir).unwrap_or_else(|why| {
-        log.tell(Notice::DrainsUnreadable { why });
-        BTreeSet::new()
+    let names = records::read_drains(&options.state_dir).unwrap_or_else(|unreadable| {
+        log.tell(Notice::DrainsUnreadable { why: unreadable.why });
+        if unreadable.all { config.instances.keys().cloned().collect() } else { BTreeSet::new() }
     });
     for name in &names {
         let (known, instance) = (config.instances.contains_key(name), name.clone());

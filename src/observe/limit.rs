@@ -45,7 +45,7 @@ struct Lately {
     /// How many were told in it.
     told: u32,
     /// How many were not, and the newest of them.
-    held: Option<(u64, Entry)>,
+    held: Option<Box<(u64, Entry)>>,
     /// The time before had too many.
     busy: bool,
 }
@@ -71,7 +71,7 @@ impl Limiter {
         }
         let lately = self.lately.entry(key).or_insert(fresh);
         if now.since(lately.since) >= pace.span {
-            let more = lately.held.take().map_or(0, |(count, _)| count);
+            let more = lately.held.take().map_or(0, |held| held.0);
             *lately = Lately { pace, since: now, told: 1, held: None, busy: more > 0 };
             return Some(Told { entry, more, within: pace.span });
         }
@@ -79,8 +79,8 @@ impl Limiter {
             lately.told += 1;
             return Some(Told { entry, more: 0, within: pace.span });
         }
-        let count = lately.held.take().map_or(0, |(count, _)| count);
-        lately.held = Some((count + 1, entry));
+        let count = lately.held.take().map_or(0, |held| held.0);
+        lately.held = Some(Box::new((count + 1, entry)));
         None
     }
 
@@ -98,7 +98,8 @@ impl Limiter {
             if now.since(lately.since) < span && !end {
                 return true;
             }
-            let Some((count, entry)) = lately.held.take() else { return false };
+            let Some(held) = lately.held.take() else { return false };
+            let (count, entry) = *held;
             due.push(Told { entry, more: count - 1, within: span });
             (lately.since, lately.busy) = (now, true);
             true

@@ -1,11 +1,14 @@
 //! A bounded queue between threads.
 //!
-//! Takes no memory for what is not in it (a channel of the standard library takes all of it at once). Full is an answer
+//! Takes next to no memory for what is not in it (a channel of the standard library takes all of it at once). Full is an answer
 //! for the caller to deal with, never a wait: the engine must not wait for anybody.
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+/// Room for so many things stays when the queue is empty again.
+const KEPT: usize = 64;
 
 /// Things on their way from one thread to another, in order.
 #[derive(Debug)]
@@ -21,6 +24,16 @@ struct State<T> {
     closed: bool,
     /// Whether the reader is done with everything that it took.
     idle: bool,
+}
+
+impl<T> State<T> {
+    /// Moves the first `count` things to the end of `taken`.
+    fn give(&mut self, count: usize, taken: &mut Vec<T>) {
+        taken.extend(self.items.drain(..count));
+        if self.items.is_empty() {
+            self.items.shrink_to(KEPT);
+        }
+    }
 }
 
 impl<T> Queue<T> {
@@ -69,13 +82,15 @@ impl<T> Queue<T> {
         }
         state.idle = false;
         let count = state.items.len().min(most);
-        taken.extend(state.items.drain(..count));
+        state.give(count, taken);
         true
     }
 
     /// Moves everything that is there to the end of `taken`, without waiting.
     pub fn take(&self, taken: &mut Vec<T>) {
-        taken.extend(self.lock().items.drain(..));
+        let mut state = self.lock();
+        let count = state.items.len();
+        state.give(count, taken);
     }
 
     /// Takes no more; what is in it can still be taken.
@@ -117,6 +132,17 @@ mod tests {
         queue.take(&mut taken);
         assert_eq!(taken, [1, 2, 4]);
         assert!(!queue.wait(9, &mut taken));
+    }
+
+    #[test]
+    fn a_rush_leaves_no_room_behind() {
+        let (queue, mut taken) = (Queue::new(10_000), Vec::new());
+        (0..5_000).for_each(|item| queue.push(item).unwrap());
+        assert!(queue.wait(4_990, &mut taken));
+        assert!(queue.lock().items.capacity() >= 5_000, "moved once only");
+        queue.take(&mut taken);
+        assert!(queue.lock().items.capacity() <= KEPT);
+        assert_eq!(taken, (0..5_000).collect::<Vec<_>>());
     }
 
     #[test]

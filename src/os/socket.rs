@@ -37,7 +37,7 @@ const SEND_BUFFER: usize = 1 << 20;
 /// What fails when a send does.
 const SENDING: &str = "sending an advert";
 /// Messages per system call, in and out.
-pub const BATCH: usize = 64;
+pub const BATCH: usize = 32;
 
 /// An open VRRP socket.
 #[derive(Debug)]

@@ -102,9 +102,7 @@ impl Client {
     pub(crate) async fn signal<T>(&mut self, text: &str, mut look: impl FnMut(&Message) -> Option<T>) -> T {
         let search = async {
             loop {
-                let next =
-                    std::future::poll_fn(|context| Pin::new(&mut self.stream).poll_next(context)).await;
-                let message = next.expect("the connection is open").expect("a message");
+                let message = next(&mut self.stream).await;
                 if message.message_type() == Type::Signal
                     && let Some(found) = look(&message)
                 {
@@ -144,6 +142,12 @@ impl Client {
         })
         .await;
     }
+}
+
+/// The next message.
+pub(crate) async fn next(stream: &mut MessageStream) -> Message {
+    let next = std::future::poll_fn(|context| Pin::new(&mut *stream).poll_next(context)).await;
+    next.expect("the connection is open").expect("a message")
 }
 
 /// Whether a variant is this text.

@@ -11,6 +11,7 @@ mod lab;
 mod client;
 mod hostile;
 mod objects;
+mod places;
 
 use std::time::Duration;
 
@@ -40,6 +41,10 @@ const BUS: &str = "<!DOCTYPE busconfig PUBLIC \"-//freedesktop//DTD D-Bus Bus Co
   <allow receive_type=\"error\"/>
   <allow receive_type=\"signal\"/>
   <allow send_destination=\"org.freedesktop.DBus\" send_interface=\"org.freedesktop.DBus\"/>
+ </policy>
+ <policy user=\"root\">
+  <allow own=\"org.freedesktop.PolicyKit1\"/>
+  <allow send_destination=\"org.freedesktop.PolicyKit1\"/>
  </policy>
  <include>POLICY</include>
 </busconfig>

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::lab::router::{Program, Router, V3, VRID};
 use crate::lab::wire::now;
-use crate::lab::{Lab, wait};
+use crate::lab::{Lab, at_once, wait};
 use crate::{Two, V6};
 
 #[test]
 fn an_address_deleted_by_hand_is_put_back_without_a_failover() {
-    for (router, length) in [(V3, 24), (V6, 64)] {
+    at_once([(V3, 24), (V6, 64)], |(router, length)| {
         let two = Two::new(router);
         let start = now();
         for address in router.addresses() {
@@ -25,7 +25,7 @@ fn an_address_deleted_by_hand_is_put_back_without_a_failover() {
         assert_eq!(instance.counters.addresses_restored, 2);
         assert_eq!(instance.counters.master_transitions, 1);
         two.stop();
-    }
+    });
 }
 
 /// An address without our mark is somebody's: neither start, takeover, stop nor the start after a crash removes it.

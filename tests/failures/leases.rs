@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use crate::lab::agent::FAILOVER;
 use crate::lab::router::{Router, V3};
 use crate::lab::wire::now;
-use crate::lab::{Lab, wait};
+use crate::lab::{Lab, at_once, wait};
 use crate::{Two, V6};
 
 /// What may be between the end of a lease and the kernel's taking the address away, and what was under way.
@@ -31,7 +31,7 @@ fn gone_within(two: &Two, lease: Duration, since: Duration) {
 
 #[test]
 fn the_addresses_of_a_killed_master_go_by_themselves() {
-    for router in [V3, V6, Router { interval: 1000, ..V3 }] {
+    at_once([V3, V6, Router { interval: 1000, ..V3 }], |router| {
         let mut two = Two::new(router);
         let lease = lease(&two);
         let expected = if router.interval == 1000 { 6 } else { 2 };
@@ -40,12 +40,12 @@ fn the_addresses_of_a_killed_master_go_by_themselves() {
         two.on_a.crash();
         assert_eq!(two.lab.a.tagged().len(), 2, "at first they stay");
         gone_within(&two, lease, since);
-    }
+    });
 }
 
 #[test]
 fn the_addresses_of_a_master_that_hangs_go_by_themselves() {
-    for router in [V3, V6] {
+    at_once([V3, V6], |router| {
         let router = Router { preempt: false, ..router };
         let two = Two::new(router);
         let lease = lease(&two);
@@ -56,7 +56,7 @@ fn the_addresses_of_a_master_that_hangs_go_by_themselves() {
         two.held_by_b();
         assert_eq!(two.lab.a.instance().expect("a status").state, VrState::Backup);
         two.stop();
-    }
+    });
 }
 
 /// Without a lease they stay for as long as nobody takes them away.

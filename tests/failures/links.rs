@@ -4,7 +4,7 @@ use failover::agent::snapshot::{InstanceStatus, VrState};
 
 use crate::lab::host::Host;
 use crate::lab::router::{Program, Router, V3};
-use crate::lab::{Lab, wait};
+use crate::lab::{Lab, at_once, wait};
 use crate::{Two, V6};
 
 /// Waits until the instance on `host` is in FAULT without addresses, for a reason that names the interface.
@@ -31,7 +31,7 @@ fn link_set_down_and_up() {
 
 #[test]
 fn cable_unplugged_and_plugged_in() {
-    for router in [V3, V6] {
+    at_once([V3, V6], |router| {
         let two = Two::new(router);
         two.lab.a.unplug();
         fault(&two.lab.a, &router);
@@ -39,12 +39,12 @@ fn cable_unplugged_and_plugged_in() {
         two.lab.a.replug();
         two.held_by_a();
         two.stop();
-    }
+    });
 }
 
 #[test]
 fn interface_deleted_and_made_again() {
-    for router in [V3, V6] {
+    at_once([V3, V6], |router| {
         let two = Two::new(router);
         two.lab.a.space.sh("ip link del eth0");
         fault(&two.lab.a, &router);
@@ -52,7 +52,7 @@ fn interface_deleted_and_made_again() {
         two.lab.a.plug_in("eth0", &two.lab.wire);
         two.held_by_a();
         two.stop();
-    }
+    });
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::lab::frame::What;
 use crate::lab::host::Host;
 use crate::lab::router::V3;
 use crate::lab::wire::now;
-use crate::lab::{Lab, wait};
+use crate::lab::{Lab, at_once, wait};
 use crate::{Two, V6};
 
 /// Instances of the large configuration.
@@ -178,7 +178,7 @@ fn sighup_reloads_and_tells_the_log() {
 /// What the plan says is what the reload does, and only what it says resigns.
 #[test]
 fn a_plan_changes_nothing_and_the_reload_does_what_it_says() {
-    for router in [V3, V6] {
+    at_once([V3, V6], |router| {
         let two = Two::new(router);
         let lab = &two.lab;
         let restart = router.ours(&lab.a, &lab.b, 200).replace("router_id = 51", "router_id = 52");
@@ -197,7 +197,7 @@ fn a_plan_changes_nothing_and_the_reload_does_what_it_says() {
             router.addresses().iter().all(|&address| lab.b.serves(address)).then_some(())
         });
         two.stop();
-    }
+    });
 }
 
 /// An address that moves from one MASTER to another of the same host stays on the interface throughout.

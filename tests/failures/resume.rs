@@ -6,8 +6,8 @@ use std::time::Duration;
 use failover::agent::snapshot::VrState;
 
 use crate::lab::router::{Router, V3, VRID};
-use crate::lab::wait;
 use crate::lab::wire::now;
+use crate::lab::{at_once, wait};
 use crate::{Two, V6};
 
 /// An interval, in milliseconds, so long that a process of a busy machine is back within it.
@@ -15,7 +15,7 @@ const LONG: u32 = 1000;
 
 #[test]
 fn a_killed_master_that_is_back_in_time_never_stopped_being_master() {
-    for router in [V3, V6].map(|router| Router { interval: LONG, preempt: false, ..router }) {
+    at_once([V3, V6].map(|router| Router { interval: LONG, preempt: false, ..router }), |router| {
         let mut two = Two::new(router);
         let held: BTreeSet<_> = two.lab.a.tagged().into_iter().map(|held| held.address).collect();
         let start = now();
@@ -40,12 +40,12 @@ fn a_killed_master_that_is_back_in_time_never_stopped_being_master() {
         let other = two.lab.b.instance().expect("a status");
         assert_eq!((other.state, other.counters.master_transitions), (VrState::Backup, 0));
         two.stop();
-    }
+    });
 }
 
 #[test]
 fn a_killed_master_that_is_late_starts_as_backup_without_its_addresses() {
-    for router in [V3, V6].map(|router| Router { preempt: false, ..router }) {
+    at_once([V3, V6].map(|router| Router { preempt: false, ..router }), |router| {
         let mut two = Two::new(router);
         two.on_a.crash();
         wait("the other takes over", router.limit(), || {
@@ -60,5 +60,5 @@ fn a_killed_master_that_is_late_starts_as_backup_without_its_addresses() {
         assert_eq!(two.lab.wire.claimants(start, VRID), BTreeSet::from([two.lab.b.name.clone()]));
         assert_eq!(two.lab.a.instance().expect("a status").state, VrState::Backup);
         two.stop();
-    }
+    });
 }

@@ -13,14 +13,14 @@ use crate::lab::host::Host;
 use crate::lab::peers::keepalived;
 use crate::lab::router::{Program, Router, V3, VRID};
 use crate::lab::wire::now;
-use crate::lab::{Lab, wait};
+use crate::lab::{Lab, at_once, wait};
 use crate::{Two, V6};
 
 /// Both hold the addresses while they cannot hear each other; afterwards one gives up and the other says once more
 /// where the addresses are, because switches and neighbours have learned otherwise.
 #[test]
 fn partition_and_heal() {
-    for router in [V3, V6] {
+    at_once([V3, V6], |router| {
         let two = Two::new(router);
         two.lab.a.cut();
         wait("both hold the addresses", router.limit(), || {
@@ -39,7 +39,7 @@ fn partition_and_heal() {
             });
         }
         two.stop();
-    }
+    });
 }
 
 #[test]

@@ -1,41 +1,26 @@
 //! FRR's vrrpd, which answers at the virtual router's own hardware address; ours answers at the host's.
 
 use crate::exercise::Pair;
-use crate::lab::Lab;
 use crate::lab::peers::zebra;
 use crate::lab::router::Program::{Frr, Ours};
 use crate::lab::router::{Router, V3};
+use crate::lab::{Lab, at_once};
 
-const V6: Router = Router { v6: true, ..V3 };
-
-fn frr_outranks(router: Router) {
-    let lab = Lab::new();
-    let _zebra = zebra(&lab.a, &router);
-    Pair { lab: &lab, router, sides: [(Frr, 200), (Ours, 100)] }.outranked();
-}
-
-fn ours_outranks(router: Router) {
-    let lab = Lab::new();
-    let _zebra = zebra(&lab.b, &router);
-    Pair { lab: &lab, router, sides: [(Ours, 200), (Frr, 100)] }.outranked();
+/// Each of them with the higher priority.
+fn both_ways(router: Router) {
+    at_once([(Frr, Ours), (Ours, Frr)], |(on_a, on_b)| {
+        let lab = Lab::new();
+        let _zebra = zebra(if on_a == Frr { &lab.a } else { &lab.b }, &router);
+        Pair { lab: &lab, router, sides: [(on_a, 200), (on_b, 100)] }.outranked();
+    });
 }
 
 #[test]
-fn frr_outranks_ours_ipv4() {
-    frr_outranks(V3);
+fn version_3_over_ipv4() {
+    both_ways(V3);
 }
 
 #[test]
-fn ours_outranks_frr_ipv4() {
-    ours_outranks(V3);
-}
-
-#[test]
-fn frr_outranks_ours_ipv6() {
-    frr_outranks(V6);
-}
-
-#[test]
-fn ours_outranks_frr_ipv6() {
-    ours_outranks(V6);
+fn version_3_over_ipv6() {
+    both_ways(Router { v6: true, ..V3 });
 }

@@ -9,7 +9,7 @@ use crate::lab::host::Host;
 use crate::lab::process::Process;
 use crate::lab::router::Program::{self, Keepalived, Ours};
 use crate::lab::router::{Router, V3};
-use crate::lab::{Lab, peers, wait};
+use crate::lab::{Lab, at_once, peers, wait};
 
 /// How a configuration of the pairs says its priority, and who it is.
 const PRIORITY: &str = "priority 100";
@@ -123,13 +123,8 @@ const V2: Router = Router { version: 2, interval: 1000, ..V3 };
 
 /// Both ways: keepalived outranks the import, and the import keepalived.
 fn both_ways(name: &str, router: Router) {
-    // Two networks at once: both mostly wait.
-    std::thread::scope(|scope| {
-        let keepalived = scope.spawn(|| pair(name, router).outranked((Keepalived, HIGH), (Ours, LOW)));
-        pair(name, router).outranked((Ours, HIGH), (Keepalived, LOW));
-        if let Err(panic) = keepalived.join() {
-            std::panic::resume_unwind(panic);
-        }
+    at_once([(Keepalived, Ours), (Ours, Keepalived)], |(on_a, on_b)| {
+        pair(name, router).outranked((on_a, HIGH), (on_b, LOW));
     });
 }
 
@@ -213,7 +208,7 @@ fn import_of_equal_defaults() {
 /// A script's weight moves the addresses away and back, whoever is on which side.
 #[test]
 fn import_of_a_script_with_a_weight() {
-    for (on_a, on_b) in [(Ours, Keepalived), (Keepalived, Ours)] {
+    at_once([(Ours, Keepalived), (Keepalived, Ours)], |(on_a, on_b)| {
         let pair = pair("script", V3);
         let Lab { a, b, .. } = &pair.lab;
         for host in [a, b] {
@@ -226,5 +221,5 @@ fn import_of_a_script_with_a_weight() {
         pair.held_by(b, a);
         a.write("service", "");
         pair.held_by(a, b);
-    }
+    });
 }

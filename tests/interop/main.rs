@@ -9,6 +9,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod by_the_second;
 mod exercise;
 mod frr;
 mod import;

@@ -143,6 +143,19 @@ impl Lab {
     }
 }
 
+/// Does `test` with all of these at once, each in a network of its own: they mostly wait.
+pub(crate) fn at_once<T: Send>(all: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
+    let test = &test;
+    thread::scope(|scope| {
+        let running: Vec<_> = all.into_iter().map(|one| scope.spawn(move || test(one))).collect();
+        for one in running {
+            if let Err(panic) = one.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+}
+
 /// Waits for what `look` finds, at most `limit`; then fails the test.
 pub(crate) fn wait<T>(text: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();

@@ -43,7 +43,7 @@ impl Manager {
         let file = host.write("failover.toml", config);
         let socket = format!("NOTIFY_SOCKET={}", self.path);
         let period = format!("WATCHDOG_USEC={}", watchdog.as_micros());
-        let run = host.path("run");
+        let (run, state) = (host.path("run"), host.path("state"));
         let argv = [
             "env",
             "--unset=JOURNAL_STREAM",
@@ -55,6 +55,8 @@ impl Manager {
             &file,
             "--runtime-dir",
             &run,
+            "--state-dir",
+            &state,
         ];
         host.start("failover", &argv)
     }
@@ -134,6 +136,42 @@ fn systemd_is_told_of_readiness_the_states_reloads_and_the_end() {
     let stopping = manager.hears("STOPPING=1");
     assert!(stopping.contains("EXTEND_TIMEOUT_USEC="), "{stopping}");
     assert!(agent.ended(SOON).success());
+}
+
+#[test]
+fn what_systemd_does_not_take_keeps_nobody_waiting_and_is_said_again() {
+    let lab = Lab::new();
+    let host = &lab.a;
+    let manager = Manager::on(host);
+    // Away: nothing but the readiness and the newest status is left to be said.
+    let away = host.path("away");
+    fs::rename(&manager.path, &away).expect("a socket");
+    let agent = manager.start(host, Duration::from_mins(10), CONFIG);
+    wait("it says so", SOON, || {
+        agent.log().contains("systemd cannot be told how the agent is").then_some(())
+    });
+    let is = |state: &str| {
+        wait(state, SOON, || {
+            let web = host.status()?.instances.into_iter().find(|instance| instance.name == "web")?;
+            (web.state.word() == state).then_some(())
+        });
+    };
+    is("MASTER");
+    assert_eq!(ask(host, "reload"), 0);
+    fs::rename(&away, &manager.path).expect("a socket");
+    let first = wait("a message", SOON, || manager.next());
+    assert_eq!(first, "READY=1\nSTATUS=db FAULT, web MASTER\n");
+
+    // Full: the agent does what it is asked for all the same.
+    let full = UnixDatagram::unbound().expect("a socket");
+    full.connect(&manager.path).expect("a connection");
+    full.set_nonblocking(true).expect("no waiting");
+    while full.send(b"STATUS=noise\n").is_ok() {}
+    assert_eq!(ask(host, "drain web --force"), 0);
+    is("BACKUP");
+    assert_eq!(ask(host, "reload"), 0);
+    manager.hears("STATUS=db FAULT, web BACKUP DRAINED");
+    assert_eq!(agent.log().matches("systemd cannot be told").count(), 1);
 }
 
 /// The agent's engine, which is its first thread, held by the kernel: the other threads go on.

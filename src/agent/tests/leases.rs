@@ -35,11 +35,13 @@ fn a_master_renews_with_its_adverts_and_a_backup_does_not() {
     );
     host.run_until(at(13_700));
     assert_eq!(renewals(&mut host), [Some(6); 10]);
+    assert_eq!(host.agent.address_changes(), 1, "it came once");
     assert_eq!(host.agent.snapshot(at(13_700)).instances[0].address_lease_seconds, Some(6));
     host.hear(at(13_800), "10.0.0.2", hold(150));
     assert_eq!(host.state(), VrState::Backup);
     host.run_until(at(16_000));
     assert_eq!(renewals(&mut host), []);
+    assert_eq!(host.agent.address_changes(), 2);
 }
 
 #[test]

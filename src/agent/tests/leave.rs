@@ -171,6 +171,8 @@ fn a_drain_is_refused_where_nobody_was_ever_heard() {
     assert_eq!(host.agent.drainable(&web, true), Ok(names(&["web"])));
     let unknown = host.agent.drainable(&["wbe".to_owned()], true).unwrap_err();
     assert_eq!(unknown, "no instance `wbe` is configured; there are web");
+    let unknown = Agent::new("alone".to_owned()).drainable(&["web".to_owned()], true).unwrap_err();
+    assert_eq!(unknown, "no instance `web` is configured, nor any other");
     host.hear(at(4700), "10.0.0.2", hold(90));
     assert_eq!(host.agent.drainable(&web, false), Ok(names(&["web"])));
     assert_eq!(host.agent.drainable(&[], false), Ok(names(&["web"])));

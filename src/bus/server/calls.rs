@@ -11,13 +11,10 @@ use super::describe::{describe, has};
 use super::news::properties;
 use super::objects::{Kind, Object, Tree};
 use super::path;
+use super::standard::{INTROSPECTABLE, OBJECT_MANAGER, PEER, PROPERTIES};
 use super::value::clean;
 use super::{Action, Done, Refusal};
 
-pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-pub(super) const OBJECT_MANAGER: &str = "org.freedesktop.DBus.ObjectManager";
-const INTROSPECTABLE: &str = "org.freedesktop.DBus.Introspectable";
-const PEER: &str = "org.freedesktop.DBus.Peer";
 const MANAGER: &str = "org.failover1.Manager";
 /// The bus itself, which clients who know only buses look for at the other end.
 const BUS: &str = "org.freedesktop.DBus";

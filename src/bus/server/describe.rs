@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::objects::{Kind, Tree};
-use super::path;
+use super::{path, standard};
 
 /// The shipped description.
 pub(super) const SHIPPED: &str = include_str!("../../../systemd/org.failover1.xml");
@@ -110,6 +110,6 @@ pub(super) fn describe(tree: &Tree, path: &str) -> Option<String> {
 pub(super) fn has(kind: Kind, path: &str, interface: &str) -> bool {
     let standard = ["Introspectable", "Peer", "Properties"];
     interface == kind.interface()
-        || (path == path::ROOT && interface == super::calls::OBJECT_MANAGER)
+        || (path == path::ROOT && interface == standard::OBJECT_MANAGER)
         || interface.strip_prefix("org.freedesktop.DBus.").is_some_and(|name| standard.contains(&name))
 }

@@ -43,8 +43,6 @@ pub(super) async fn keep(hub: &Arc<Hub>, address: &str) {
     if address.is_empty() {
         return;
     }
-    // A name without objects behind it would be asked for them.
-    let _ = hub.view.watch().wait_for(|seen| seen.answered).await;
     let mut told = Told::Nothing;
     let mut delay = FIRST_DELAY;
     loop {
@@ -75,6 +73,9 @@ async fn once(hub: &Arc<Hub>, address: &str, told: &mut Told) -> String {
         Err(_) => return format!("no answer within {LIMIT:?}"),
     };
     let connection = Connection::from(&stream);
+    // A name without objects behind it would be asked for them.
+    let mut seen = hub.view.watch().await;
+    let _ = seen.wait_for(|seen| seen.answered).await;
     let waiting = match claim(&connection).await {
         Ok(OURS) => false,
         Ok(OURS_LATER) => {
@@ -89,7 +90,7 @@ async fn once(hub: &Arc<Hub>, address: &str, told: &mut Told) -> String {
     }
     *told = Told::Joined;
     let permission = Permission::Polkit(Arc::new(AtomicBool::new(waiting)));
-    serve(hub, connection, stream, permission).await
+    serve(hub, connection, stream, permission, seen).await
 }
 
 async fn claim(connection: &Connection) -> Result<u32, String> {

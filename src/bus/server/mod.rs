@@ -8,6 +8,7 @@
 
 mod calls;
 mod changes;
+mod counters;
 mod describe;
 mod handshake;
 mod join;
@@ -16,8 +17,10 @@ mod objects;
 mod path;
 mod peers;
 mod permission;
+mod places;
 mod serve;
 mod stamps;
+mod standard;
 mod stream;
 mod value;
 mod view;

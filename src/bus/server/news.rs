@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use zbus::{Message, ObjectPath, Variant};
 
-use super::calls::{OBJECT_MANAGER, PROPERTIES};
 use super::objects::{Object, QUIET, Tree};
 use super::path;
+use super::standard::{OBJECT_MANAGER, PROPERTIES};
 
 /// The properties of an object as a message has them.
 pub(super) type Properties<'v> = BTreeMap<&'v str, Variant<'v>>;

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::path;
 use super::stamps::{Stamps, Taken};
 use super::value::Value;
+use super::{counters, path};
 use crate::agent::snapshot::{ConfigurationStatus, InstanceStatus, Snapshot};
 use crate::health::outcome::Finding;
 use crate::health::status::CheckStatus;
@@ -85,6 +85,7 @@ impl Tree {
             let object = check(status, &mut at);
             objects.insert(path, object);
         }
+        stamps.end();
         Tree(objects)
     }
 }
@@ -108,7 +109,7 @@ fn manager(snapshot: &Snapshot) -> Object {
         ("LastReloadResult", Value::text(result)),
         ("LastReloadText", Value::text(text)),
         ("Drained", Value::texts(snapshot.drained.iter().map(String::as_str))),
-        ("Counters", counters(&snapshot.counters)),
+        ("Counters", Value::Counters(counters::of_agent(&snapshot.counters))),
     ];
     Object { kind: Kind::Manager, properties }
 }
@@ -156,7 +157,7 @@ fn instance(status: &InstanceStatus, at: &mut dyn FnMut(&'static str, f64) -> u6
             "MasterHeardAt",
             Value::Number(master.map_or(0, |master| at("MasterHeardAt", master.heard_seconds_ago))),
         ),
-        ("Counters", counters(&status.counters)),
+        ("Counters", Value::Counters(counters::of_instance(&status.counters))),
     ];
     Object { kind: Kind::Instance, properties }
 }
@@ -189,13 +190,6 @@ fn check(status: &CheckStatus, at: &mut dyn FnMut(&'static str, f64) -> u64) -> 
         ("Changes", Value::Number(status.changes)),
     ];
     Object { kind: Kind::Check, properties }
-}
-
-/// Counters by the names that `failover status --json` gives them.
-fn counters(counters: &impl serde::Serialize) -> Value {
-    let value = serde_json::to_value(counters).unwrap_or_default();
-    let fields = value.as_object().into_iter().flatten();
-    Value::Counters(fields.filter_map(|(name, value)| Some((name.clone(), value.as_u64()?))).collect())
 }
 
 /// Microseconds since 1970 of a time as RFC 3339 has it; 0 for what is none.

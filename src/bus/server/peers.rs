@@ -71,5 +71,6 @@ async fn client(hub: &Arc<Hub>, mut stream: UnixStream) -> Result<String, zbus::
     let builder = Builder::authenticated_socket(socket, guid).p2p().max_queued(queue).validate_bodies();
     let messages = builder.build_message_stream().await?;
     let connection = Connection::from(&messages);
-    Ok(serve(hub, connection, messages, Permission::Peer).await)
+    let seen = hub.view.watch().await;
+    Ok(serve(hub, connection, messages, Permission::Peer, seen).await)
 }

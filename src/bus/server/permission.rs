@@ -2,15 +2,19 @@
 //! root, and whom polkit allows it; where polkit is not, root alone.
 
 use std::collections::BTreeMap;
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::time::timeout;
+use zbus::export::futures_core::Stream;
 use zbus::wire::{DynamicDeserialize, DynamicType};
-use zbus::{Connection, Error, Message, Variant};
+use zbus::{Connection, Error, Message, MessageStream, Variant};
 
 use super::calls::Fault;
+use super::places::ROOT;
 use super::{Action, NAME};
 
 /// How long the bus and polkit may take to answer.
@@ -19,6 +23,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_mins(2);
 /// The bus, as a name and as an interface.
 const BUS: &str = "org.freedesktop.DBus";
+const BUS_ITSELF: (&str, &str, &str) = (BUS, "/org/freedesktop/DBus", BUS);
 /// polkit.
 const POLKIT: (&str, &str, &str) = (
     "org.freedesktop.PolicyKit1",
@@ -54,17 +59,31 @@ impl Permission {
             && waiting.swap(false, Ordering::Relaxed)
     }
 
-    /// Whether `caller` may have `action` done; `interactive`: they may be asked who they are.
+    /// The user id of `caller`; root for all on the socket, where all are equal.
+    pub(super) async fn user(&self, connection: &Connection, caller: &str) -> Result<u32, Fault> {
+        if self.is_peer() {
+            return Ok(ROOT);
+        }
+        call(connection, BUS_ITSELF, "GetConnectionUnixUser", &caller, LIMIT)
+            .await
+            .map_err(|why| Fault::new("AccessDenied", format!("it cannot be found out who asks: {why}")))
+    }
+
+    /// Whether a caller with this user id may have `action` done; `interactive`: they may be asked who they are. Ends
+    /// soon after they left the bus.
     pub(super) async fn ask(
         &self,
         connection: &Connection,
-        caller: &str,
+        (caller, user): (String, u32),
         action: &Action,
         interactive: bool,
     ) -> Result<(), Fault> {
-        match self {
-            Permission::Peer => Ok(()),
-            Permission::Polkit(_) => by_polkit(connection, caller, id(action), interactive).await,
+        if self.is_peer() || user == ROOT {
+            return Ok(());
+        }
+        tokio::select! {
+            said = by_polkit(connection, &caller, id(action), interactive) => said,
+            () = gone(connection, &caller) => Err(Fault::new("AccessDenied", "who asked has left the bus")),
         }
     }
 }
@@ -78,14 +97,22 @@ fn id(action: &Action) -> &'static str {
     }
 }
 
-async fn by_polkit(connection: &Connection, caller: &str, id: &str, interactive: bool) -> Result<(), Fault> {
-    let bus = (BUS, "/org/freedesktop/DBus", BUS);
-    let user: u32 = call(connection, bus, "GetConnectionUnixUser", &caller, LIMIT)
-        .await
-        .map_err(|why| Fault::new("AccessDenied", format!("it cannot be found out who asks: {why}")))?;
-    if user == 0 {
-        return Ok(());
+/// Waits until `caller` is not on the bus. For good where that cannot be heard of: then the time limits count.
+async fn gone(connection: &Connection, caller: &str) {
+    let rule = format!(
+        "type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{caller}',arg2=''"
+    );
+    let Ok(mut news) = MessageStream::for_match_rule(rule.as_str(), connection, None).await else {
+        return pending().await;
+    };
+    // They may have gone before.
+    if let Ok(false) = call(connection, BUS_ITSELF, "NameHasOwner", &caller, LIMIT).await {
+        return;
     }
+    poll_fn(|context| Pin::new(&mut news).poll_next(context)).await;
+}
+
+async fn by_polkit(connection: &Connection, caller: &str, id: &str, interactive: bool) -> Result<(), Fault> {
     let subject = ("system-bus-name", BTreeMap::from([("name", Variant::new(caller))]));
     let details = BTreeMap::<&str, &str>::new();
     let (flags, limit) = if interactive { (MAY_ASK, PATIENCE) } else { (0, LIMIT) };

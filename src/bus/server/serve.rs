@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch::Receiver;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 use zbus::export::futures_core::Stream;
@@ -18,6 +19,7 @@ use zbus::{Connection, Message, MessageStream};
 use super::calls::{self, Fault, Wish};
 use super::objects::Tree;
 use super::permission::Permission;
+use super::places::Places;
 use super::stream::LONGEST;
 use super::view::Seen;
 use super::{Action, Done, Hub, Word, news};
@@ -28,39 +30,58 @@ const LOOKS: usize = 32;
 const LOOKS_ON_BUS: usize = 256;
 /// Of one client among the others of a bus; more are refused.
 const LOOKS_OF_ONE: usize = 8;
-/// Actions under way by one connection, and by one caller of it; more are refused.
-const ACTIONS: usize = 32;
-const ACTIONS_OF_ONE: usize = 3;
 /// How long the other end may take to read one answer, or what changed. Who takes longer is let go of.
 const SEND_LIMIT: Duration = Duration::from_secs(5);
 
-/// What came of an action: the call, who made it, and the outcome.
-type Outcome = (Message, String, Result<Done, Fault>);
+/// An action that has a place.
+struct Wanted {
+    place: u64,
+    call: Message,
+}
+
+/// How far an action has come.
+enum Step {
+    /// Whose it is.
+    Known(Wanted, Action, Result<u32, Fault>),
+    /// It is done, or not.
+    Ended(Wanted, Result<Done, Fault>),
+}
 
 struct Served {
     hub: Arc<Hub>,
     connection: Connection,
     permission: Permission,
-    /// What the other end was told.
+    /// What the other end was told, and the number of that look.
     told: Arc<Tree>,
+    number: u64,
     /// Looks, and the number of the sight that each waits for.
     looks: VecDeque<(u64, Message)>,
-    actions: JoinSet<Outcome>,
-    /// Who made them.
-    callers: Vec<String>,
+    actions: JoinSet<Step>,
+    places: Places,
 }
 
-/// Serves until the connection ends; why it did.
+/// Serves until the connection ends; why it did. The other end is told of what changes from what is `seen` now on.
 pub(super) async fn serve(
     hub: &Arc<Hub>,
     connection: Connection,
     mut stream: MessageStream,
     permission: Permission,
+    mut seen: Receiver<Seen>,
 ) -> String {
-    let mut seen = hub.view.watch();
-    let told = Arc::clone(&seen.borrow_and_update().tree);
-    let (looks, actions, callers) = (VecDeque::new(), JoinSet::new(), Vec::new());
-    let mut served = Served { hub: Arc::clone(hub), connection, permission, told, looks, actions, callers };
+    let (told, number) = {
+        let now = seen.borrow_and_update();
+        (Arc::clone(&now.tree), now.number)
+    };
+    let mut served = Served {
+        hub: Arc::clone(hub),
+        connection,
+        permission,
+        told,
+        number,
+        looks: VecDeque::new(),
+        actions: JoinSet::new(),
+        places: Places::default(),
+    };
     loop {
         let next = poll_fn(|context| Pin::new(&mut stream).poll_next(context));
         let went = tokio::select! {
@@ -76,7 +97,7 @@ pub(super) async fn serve(
                     Err(_) => Err("the agent ends".to_owned()),
                 }
             }
-            Some(done) = served.actions.join_next() => served.done(done).await,
+            Some(step) = served.actions.join_next() => served.step(step).await,
         };
         if let Err(why) = went {
             return why;
@@ -87,6 +108,10 @@ pub(super) async fn serve(
 /// Who sent a message by a bus.
 fn caller(call: &Message) -> String {
     call.header().sender().map_or_else(String::new, ToString::to_string)
+}
+
+fn too_many() -> Fault {
+    Fault::new("LimitsExceeded", "too many requests at once; nothing changed")
 }
 
 impl Served {
@@ -144,49 +169,61 @@ impl Served {
         }
     }
 
-    /// Begins an action beside everything else.
+    /// Begins an action beside everything else: finds out whose it is.
     fn begin(&mut self, call: &Message, action: Action) -> Result<(), Fault> {
         let caller = caller(call);
-        let of_one = self.callers.iter().filter(|other| **other == caller).count();
-        if of_one >= ACTIONS_OF_ONE || self.callers.len() >= ACTIONS {
-            return Err(Fault::new("LimitsExceeded", "too many requests at once; nothing changed"));
-        }
-        self.callers.push(caller.clone());
-        let (hub, permission) = (Arc::clone(&self.hub), self.permission.clone());
-        let (call, connection) = (call.clone(), self.connection.clone());
+        let place = self.places.enter(&caller, call.data().len()).ok_or_else(too_many)?;
+        let (connection, permission) = (self.connection.clone(), self.permission.clone());
+        let wanted = Wanted { place, call: call.clone() };
         self.actions.spawn(async move {
-            let interactive = call.primary_header().flags().contains(Flags::ALLOW_INTERACTIVE_AUTH);
-            let allowed = permission.ask(&connection, &caller, &action, interactive).await;
-            let outcome = match allowed {
-                Ok(()) => act(&hub, action).await,
-                Err(fault) => Err(fault),
-            };
-            (call, caller, outcome)
+            let user = permission.user(&connection, &caller).await;
+            Step::Known(wanted, action, user)
         });
         Ok(())
     }
 
-    async fn done(&mut self, ended: Result<Outcome, JoinError>) -> Result<(), String> {
-        let (call, caller, outcome) = ended.map_err(|error| error.to_string())?;
-        if let Some(place) = self.callers.iter().position(|other| *other == caller) {
-            self.callers.swap_remove(place);
-        }
-        let answer = match outcome {
-            Ok(done) => calls::done(&call, done),
-            Err(fault) => calls::refuse(&call, &fault),
+    /// Goes on with it: asks whether they may, and does it.
+    fn go_on(&mut self, wanted: Wanted, action: Action, user: u32) {
+        let (hub, permission) = (Arc::clone(&self.hub), self.permission.clone());
+        let connection = self.connection.clone();
+        self.actions.spawn(async move {
+            let interactive = wanted.call.primary_header().flags().contains(Flags::ALLOW_INTERACTIVE_AUTH);
+            let caller = (caller(&wanted.call), user);
+            let outcome = match permission.ask(&connection, caller, &action, interactive).await {
+                Ok(()) => act(&hub, action).await,
+                Err(fault) => Err(fault),
+            };
+            Step::Ended(wanted, outcome)
+        });
+    }
+
+    async fn step(&mut self, step: Result<Step, JoinError>) -> Result<(), String> {
+        let (wanted, outcome) = match step.map_err(|error| error.to_string())? {
+            Step::Known(wanted, action, Ok(user)) if self.places.keep(wanted.place, user) => {
+                self.go_on(wanted, action, user);
+                return Ok(());
+            }
+            Step::Known(wanted, _, Ok(_)) => (wanted, Err(too_many())),
+            Step::Known(wanted, _, Err(fault)) => (wanted, Err(fault)),
+            Step::Ended(wanted, outcome) => (wanted, outcome),
         };
-        self.answer(&call, answer).await
+        self.places.leave(wanted.place);
+        let answer = match outcome {
+            Ok(done) => calls::done(&wanted.call, done),
+            Err(fault) => calls::refuse(&wanted.call, &fault),
+        };
+        self.answer(&wanted.call, answer).await
     }
 
     /// Tells what changed, then answers those who waited for this sight.
     async fn tell(&mut self, seen: &Seen) -> Result<(), String> {
-        if Arc::ptr_eq(&self.told, &seen.before) {
+        if self.number == seen.before {
             self.send(&seen.news).await?;
         } else {
             let missed = news::between(&self.told, &seen.tree).map_err(|error| error.to_string())?;
             self.send(&missed).await?;
         }
-        self.told = Arc::clone(&seen.tree);
+        (self.told, self.number) = (Arc::clone(&seen.tree), seen.number);
         while self.looks.front().is_some_and(|(wanted, _)| *wanted <= seen.number) {
             let Some((_, call)) = self.looks.pop_front() else { break };
             let answer = if seen.answered {

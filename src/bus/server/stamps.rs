@@ -31,9 +31,14 @@ pub(super) struct Stamps {
 }
 
 impl Stamps {
-    /// Another snapshot begins; what it does not ask for is forgotten with the one after it.
+    /// Another snapshot begins.
     pub(super) fn begin(&mut self) {
         self.before = std::mem::take(&mut self.kept);
+    }
+
+    /// A snapshot ends: what it did not ask for is forgotten.
+    pub(super) fn end(&mut self) {
+        self.before.clear();
     }
 
     /// When that was which is called `name` in the object at `path`, and which was so many seconds ago.

@@ -24,7 +24,7 @@ pub(super) enum Value {
     /// `a(sssn)`.
     Checks(Vec<(String, String, String, i16)>),
     /// `a{st}`.
-    Counters(BTreeMap<String, u64>),
+    Counters(Vec<(&'static str, u64)>),
 }
 
 /// `text` without what a string of D-Bus cannot hold.
@@ -54,7 +54,9 @@ impl Value {
             Value::Texts(texts) => Variant::new(texts.clone()),
             Value::Addresses(addresses) => Variant::new(addresses.clone()),
             Value::Checks(checks) => Variant::new(checks.clone()),
-            Value::Counters(counters) => Variant::new(counters.clone()),
+            Value::Counters(counters) => {
+                Variant::new(counters.iter().copied().collect::<BTreeMap<&str, u64>>())
+            }
         }
     }
 }
@@ -74,7 +76,7 @@ mod tests {
             (Value::texts([]), "as"),
             (Value::Addresses(Vec::new()), "a(sb)"),
             (Value::Checks(Vec::new()), "a(sssn)"),
-            (Value::Counters(BTreeMap::new()), "a{st}"),
+            (Value::Counters(Vec::new()), "a{st}"),
         ];
         for (value, signature) in rows {
             assert_eq!(value.variant().value_signature().to_string(), signature, "{value:?}");

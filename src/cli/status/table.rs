@@ -113,7 +113,7 @@ fn row(instance: &InstanceStatus) -> [String; 8] {
         state(instance),
         span(instance.since_seconds),
         checks::arithmetic(instance),
-        format!("{}/{}", present(instance), wanted(instance)),
+        format!("{}/{}", present(instance), shown_wanted(instance)),
         master(instance),
         heard(instance),
         why(instance),
@@ -219,6 +219,12 @@ fn present(instance: &InstanceStatus) -> usize {
 
 fn wanted(instance: &InstanceStatus) -> usize {
     if instance.state == VrState::Master { instance.addresses.len() } else { 0 }
+}
+
+/// In FAULT all are missed, unless some are here that should not be.
+fn shown_wanted(instance: &InstanceStatus) -> usize {
+    let missed = instance.state == VrState::Fault && present(instance) == 0;
+    if missed { instance.addresses.len() } else { wanted(instance) }
 }
 
 fn is_off(instance: &InstanceStatus) -> bool {
@@ -393,5 +399,8 @@ web         MASTER  1 min 15 s  100       1/1        this host        -         
         assert!(text.contains("api passing: FAULT while it fails"), "{text}");
         assert!(text.contains("7 adverts_sent"), "{text}");
         assert!(!text.contains("adverts_received"), "{text}");
+        assert_eq!(row(&fault)[4], "1/0", "in FAULT, and here");
+        fault.addresses[0].present = false;
+        assert_eq!(row(&fault)[4], "0/1");
     }
 }

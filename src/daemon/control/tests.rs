@@ -53,6 +53,19 @@ fn the_directory_is_made_and_taken_by_one_agent_only() {
     assert!(!inner.join(STATUS_SOCKET).exists());
 }
 
+#[test]
+fn a_pipe_in_place_of_the_lock_is_an_error_and_not_waited_for() {
+    let directory = Directory::new("pipe");
+    fs::create_dir(&directory.0).unwrap();
+    let lock = directory.0.join(LOCK);
+    nix::unistd::mkfifo(&lock, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let refused = || Claim::take(&directory.0).err().unwrap().to_string();
+    let alone = refused();
+    assert!(alone.contains(&format!("{}: it is no file", lock.display())), "{alone}");
+    let _reader = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(&lock).unwrap();
+    assert_eq!(refused(), alone, "also with somebody at the other end");
+}
+
 const WEB: &str =
     "[instance.web]\ninterface = \"eth0\"\nvirtual_router_id = 51\naddresses = [\"192.0.2.1/24\"]\n";
 

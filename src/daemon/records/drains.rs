@@ -1,7 +1,8 @@
 //! Which instances are drained, in a file that outlives reboots.
 //!
 //! The newest set wins; a thread, started when there is first something to write, writes it in one step, so that the file
-//! is whole at every moment. Fails: the reason is kept for whoever waits, and the old file stays.
+//! is whole at every moment. Fails: the reason is kept for whoever waits, and the old file stays. One that is damaged says
+//! that something was drained once, and not what.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File};
@@ -46,24 +47,42 @@ struct State {
     outcome: Option<String>,
 }
 
-/// What is remembered in `directory`; why that cannot be read, if it is there.
-pub(in crate::daemon) fn read(directory: &Path) -> Result<BTreeSet<String>, String> {
+/// That the file is there, and of no use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::daemon) struct Unreadable {
+    /// Why, and what is done about it.
+    pub(in crate::daemon) why: String,
+    /// Everything is taken to be drained, and not nothing.
+    pub(in crate::daemon) all: bool,
+}
+
+/// What is remembered in `directory`. A file that cannot even be opened is a matter of this system's set-up, which the other
+/// host may well share, and both must not stay out for that; a damaged one is this host's own, and somebody may be at work
+/// on that.
+pub(in crate::daemon) fn read(directory: &Path) -> Result<BTreeSet<String>, Unreadable> {
     let path = directory.join(NAME);
-    let failed = |error: &dyn std::fmt::Display| {
-        format!(
-            "{} cannot be read ({error}): no instance is taken to be drained; `failover drain` writes it anew",
-            path.display()
-        )
+    let path = path.display();
+    let damaged = |error: &dyn std::fmt::Display| Unreadable {
+        why: format!(
+            "{path} is damaged ({error}): every instance is taken to be drained until `failover undrain \
+             --all`, which writes it anew"
+        ),
+        all: true,
     };
-    let file = match super::open_file(&path) {
+    let file = match super::open_file(&directory.join(NAME)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        Err(error) => return Err(failed(&error)),
+        Err(error) => {
+            let why = format!(
+                "{path} cannot be opened ({error}): no instance is taken to be drained; `failover drain` writes it anew"
+            );
+            return Err(Unreadable { why, all: false });
+        }
     };
     let mut text = String::new();
     io::Read::read_to_string(&mut io::Read::take(file, LONGEST), &mut text)
-        .map_err(|error| failed(&error))?;
-    serde_json::from_str(&text).map(|document: Document| document.instances).map_err(|error| failed(&error))
+        .map_err(|error| damaged(&error))?;
+    serde_json::from_str(&text).map(|document: Document| document.instances).map_err(|error| damaged(&error))
 }
 
 impl Drains {
@@ -161,8 +180,15 @@ mod tests {
         }
         drains.written(LIMIT).unwrap();
         assert_eq!(read(&at), Ok(BTreeSet::from(["db".to_owned()])));
-        fs::write(at.join(NAME), "{").unwrap();
-        assert!(read(&at).unwrap_err().contains("cannot be read"));
+        for text in ["", "{", "{\"instances\": 7}"] {
+            fs::write(at.join(NAME), text).unwrap();
+            let damaged = read(&at).unwrap_err();
+            assert!(damaged.all && damaged.why.contains("until `failover undrain --all`"), "{damaged:?}");
+        }
+        fs::remove_file(at.join(NAME)).unwrap();
+        fs::create_dir(at.join(NAME)).unwrap();
+        let closed = read(&at).unwrap_err();
+        assert!(!closed.all && closed.why.contains("no instance is taken to be drained"), "{closed:?}");
         fs::remove_dir_all(at.parent().unwrap()).unwrap();
     }
 

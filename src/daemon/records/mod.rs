@@ -12,6 +12,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::fcntl::OFlag;
 
@@ -37,10 +38,15 @@ fn new_file(path: &Path, mode: u32) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
 }
 
+/// Shortest time between two writes of when adverts went out.
+const BEATS_APART: Duration = Duration::from_millis(1);
+
 /// What the engine writes down.
 pub(super) struct Records {
     pub(super) drains: Drains,
     masters: Option<masters::Masters>,
+    /// When it was last written that adverts went out.
+    beat: Instant,
     log: Log,
 }
 
@@ -56,7 +62,7 @@ impl Records {
                 None
             }
         };
-        (Records { drains, masters, log }, remembered)
+        (Records { drains, masters, beat: Instant::ZERO, log }, remembered)
     }
 
     /// The instance of this number is MASTER as described, or not any more.
@@ -65,8 +71,12 @@ impl Records {
         self.check(written);
     }
 
-    /// Adverts went out just now.
+    /// Adverts went out just now. Of those of one millisecond the first is written: an older time is the more careful one.
     pub(super) fn beat(&mut self, now: Instant) {
+        if now.since(self.beat) < BEATS_APART {
+            return;
+        }
+        self.beat = now;
         let written = self.masters.as_mut().map_or(Ok(()), |masters| masters.beat(now));
         self.check(written);
     }

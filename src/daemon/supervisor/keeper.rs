@@ -2,7 +2,7 @@
 //!
 //! A quarter of the watchdog's period is its pace: it looks what the engine did since the last time, says `WATCHDOG=1` only
 //! if that proves it alive, and wakes it, so that an idle one has something to prove. systemd may take its time to read:
-//! only this thread waits for that.
+//! only this thread waits for that. What cannot be sent is said again, less and less often, until it is.
 
 use std::io;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use super::Desk;
+use super::outbox::Outbox;
 use super::vigil::{Proof, Vigil};
 use super::voice::{Said, Voice};
 use crate::daemon::log::Log;
@@ -24,6 +25,8 @@ use crate::time::Instant;
 const FEEDS: u32 = 4;
 /// The status is told no more often than this: whoever flaps is not to keep systemd busy.
 const STATUS_EVERY: Duration = Duration::from_millis(200);
+/// The first delay before what could not be sent is sent again, and the longest.
+const AGAIN: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
 pub(super) struct Keeper {
     desk: Arc<Desk>,
@@ -31,6 +34,9 @@ pub(super) struct Keeper {
     waker: Waker,
     log: Log,
     voice: Voice,
+    outbox: Outbox,
+    /// When it is tried again, and the delay before that; none while nothing waits for it.
+    again: Option<(Instant, Duration)>,
     vigil: Vigil,
     /// How often the watchdog is fed; none where there is none.
     pace: Option<Duration>,
@@ -47,6 +53,8 @@ impl Keeper {
             waker,
             log,
             voice: Voice::default(),
+            outbox: Outbox::default(),
+            again: None,
             vigil: Vigil::default(),
             pace: sd_notify::watchdog_enabled().map(|period| period / FEEDS),
             proof: Proof::Alive,
@@ -59,25 +67,41 @@ impl Keeper {
         let mut tick = None;
         let mut quiet = Instant::ZERO;
         loop {
-            let (news, reloads) = self.desk.wait(tick, quiet);
-            let mut said = self.voice.speak(news);
+            let again = self.again.map(|(at, _)| at);
+            let (news, reloads) = self.desk.wait([tick, again], quiet);
+            self.outbox.put(self.voice.speak(news));
+            if !self.outbox.is_empty() {
+                self.deliver();
+                quiet = clock::now().after(STATUS_EVERY);
+            }
             let now = clock::now();
             let due = tick.is_none_or(|tick| tick <= now);
             if let Some(pace) = self.pace.filter(|_| due && self.voice.is_ready()) {
                 tick = Some(now.after(pace));
                 if self.look() {
-                    said.push(Said::Alive);
+                    let sent = send(&[Said::Alive]);
+                    self.check(&sent);
                 }
                 self.pulse.call(now);
                 self.waker.wake();
             }
-            if !said.is_empty() {
-                let sent = send(&said);
-                self.check(sent);
-                quiet = clock::now().after(STATUS_EVERY);
-            }
             self.desk.told(reloads);
         }
+    }
+
+    /// Sends what waits, as far as that goes.
+    fn deliver(&mut self) {
+        while !self.outbox.is_empty() {
+            let sent = send(&self.outbox.next());
+            self.check(&sent);
+            if sent.is_err() {
+                let delay = self.again.map_or(AGAIN.0, |(_, delay)| (delay * 2).min(AGAIN.1));
+                self.again = Some((clock::now().after(delay), delay));
+                return;
+            }
+            self.outbox.sent();
+        }
+        self.again = None;
     }
 
     /// Whether the engine is alive. The log tells when that changes.
@@ -94,7 +118,8 @@ impl Keeper {
         proof == Proof::Alive
     }
 
-    fn check(&mut self, sent: io::Result<()>) {
+    /// The log tells when it cannot be told for the first time.
+    fn check(&mut self, sent: &io::Result<()>) {
         if let Err(error) = sent
             && !std::mem::replace(&mut self.complained, true)
         {

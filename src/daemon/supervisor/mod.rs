@@ -1,10 +1,11 @@
 //! What systemd is told: that the agent is ready, what it is doing, that it reloads or leaves, and that it is alive.
 //!
 //! Owns the way from the engine and the reloads to the thread that tells it ([`keeper`]); nobody else sends to systemd,
-//! which may be slow to read. The engine puts there what is new and goes on. Fails by saying so in the log once. Where
-//! nobody listens (`$NOTIFY_SOCKET`), there is no thread, and nothing happens.
+//! which may be slow to read. The engine puts there what is new and goes on. Fails by saying so in the log once, and
+//! trying again. Where nobody listens (`$NOTIFY_SOCKET`), there is no thread, and nothing happens.
 
 mod keeper;
+mod outbox;
 mod vigil;
 mod voice;
 
@@ -134,16 +135,16 @@ impl Supervisor {
 }
 
 impl Desk {
-    /// Waits for news, for `tick`, or, for a new summary alone, until `quiet`. What there is, and how many beginnings and
-    /// ends of reloads that includes.
-    fn wait(&self, tick: Option<Instant>, quiet: Instant) -> (News, u64) {
+    /// Waits for news, for the first of `ticks`, or, for a new summary alone, until `quiet`. What there is, and how many
+    /// beginnings and ends of reloads that includes.
+    fn wait(&self, ticks: [Option<Instant>; 2], quiet: Instant) -> (News, u64) {
         let mut state = self.lock();
         loop {
             let now = clock::now();
             let news = &state.news;
             let urgent = news.ready || news.leaving.is_some() || news.reload.is_some();
             let line = news.summary.as_ref().map(|_| quiet);
-            let until = [tick, line].into_iter().flatten().min();
+            let until = ticks.into_iter().chain([line]).flatten().min();
             if urgent || until.is_some_and(|until| until <= now) {
                 return (std::mem::take(&mut state.news), state.reloads.0);
             }

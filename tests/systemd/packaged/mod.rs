@@ -50,6 +50,7 @@ impl Packages {
         let output = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages").join(name);
         let _ = fs::remove_dir_all(&output);
         fs::create_dir_all(&output).expect("a directory for the packages");
+        fs::write(output.join("failover_0.0.0-1_all.deb"), "of another day").expect("a file");
         // Of the tests' own toolchain, also where they run as another user than they were built by.
         let toolchain = Path::new(env!("CARGO")).parent().expect("a directory");
         let path = format!("{}:{}", text(toolchain), std::env::var("PATH").unwrap_or_default());

@@ -113,7 +113,7 @@ fn what_the_agent_does_is_in_properties_of_the_right_kind() {
     assert_eq!(web.get("EffectivePriority"), Some(&Value::Byte(80)));
     assert_eq!(web.get("Addresses"), Some(&Value::Addresses(vec![("192.0.2.50/24".to_owned(), true)])));
     let Some(Value::Counters(counters)) = web.get("Counters") else { panic!("no counters") };
-    assert_eq!(counters["adverts_sent"], 7);
+    assert!(counters.contains(&("adverts_sent", 7)), "{counters:?}");
     let api = &tree.0["/org/failover1/check/api"];
     assert_eq!(api.get("LastDurationUSec"), Some(&Value::Number(1_500)));
     assert_eq!(api.get("LastRunAt"), Some(&Value::Number(999_500_000)));
