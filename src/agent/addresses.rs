@@ -199,8 +199,10 @@ impl Addresses {
 
     /// A wanted address is held back, or no longer, or otherwise; it stays wanted.
     pub(crate) fn hold_back(&mut self, now: Instant, key: Key, hold: Option<Hold>, out: &mut Vec<Output>) {
-        let concerned = |entry: &&mut Entry| entry.wanted.is_some() && entry.hold != hold;
-        let Some(entry) = self.entries.get_mut(&key).filter(concerned) else { return };
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        if entry.wanted.is_none() || entry.hold == hold {
+            return;
+        }
         let was_awaited = entry.is_awaited();
         entry.hold = hold;
         entry.retry_at = None;

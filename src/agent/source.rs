@@ -218,7 +218,7 @@ impl Agent {
         } else {
             self.advertise(number, claim, out);
         }
-        self.record(number, true, out);
+        self.record(number, false, out);
         let beside = self.beside_source(number);
         let Some(instance) = self.instances.get(number) else { return };
         let Some(place) = &instance.place else { return };
