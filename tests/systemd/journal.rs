@@ -178,7 +178,10 @@ fn the_story_is_whole_and_of_nobody_else(host: &Host) {
     }
     // Whatever is about web by its text is in its story.
     for record in all.iter().filter(|record| message(record).starts_with("(web)")) {
-        assert!(story.iter().any(|told| told["__CURSOR"] == record["__CURSOR"]), "not in its story: {record}");
+        assert!(
+            story.iter().any(|told| told["__CURSOR"] == record["__CURSOR"]),
+            "not in its story: {record}"
+        );
     }
     for (of, name, value) in [
         (format!("FAILOVER_INSTANCE=web {BECAME_MASTER}"), "FAILOVER_STATE", "MASTER"),
