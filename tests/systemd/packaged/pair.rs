@@ -116,6 +116,7 @@ fn flushed(site: &Site) {
         let served = site.nothing_moves(|| {
             for _ in 0..3 {
                 site.a.sh("ip -4 address flush dev eth0; ip address add 192.0.2.1/24 dev eth0");
+                wait("it is back", LIMIT, || site.lab.a.serves(site.address).then_some(()));
             }
         });
         let away = watch.stop();
