@@ -14,6 +14,17 @@ use crate::config::model::VirtualAddress;
 use crate::net::Prefix;
 use crate::time::Instant;
 
+impl Pending {
+    pub(super) fn new(what: Request, request: RequestId, prefix: Prefix) -> Self {
+        Pending { what, request, prefix, removed_since: false, told_since: false }
+    }
+
+    /// Whether a renewal, if it was done, was so after the end of what it was to renew.
+    pub(super) fn brings_back(self) -> bool {
+        self.removed_since && !self.told_since
+    }
+}
+
 impl Entry {
     pub(super) fn new(prefix: Prefix) -> Self {
         Entry {
@@ -87,6 +98,14 @@ impl Entry {
         }
     }
 
+    /// The kernel told of the address while a request is under way. A mark of somebody else's says enough by itself.
+    pub(super) fn told(&mut self, known: &LinkAddress) {
+        if let Some(pending) = &mut self.pending {
+            let marked = !matches!(known.protocol, 0 | ADDRESS_PROTOCOL);
+            pending.told_since |= marked || !pending.removed_since;
+        }
+    }
+
     pub(super) fn pace_restore(&mut self, now: Instant) {
         if now.since(self.restore_window) > RESTORE_WINDOW {
             self.restore_window = now;
@@ -150,7 +169,7 @@ impl Entry {
     }
 
     /// It may have been done. It was not there when this was asked, so what has appeared since, or will soon, is ours.
-    fn add_unanswered(&mut self, now: Instant, prefix: Prefix) {
+    pub(super) fn add_unanswered(&mut self, now: Instant, prefix: Prefix) {
         match self.presence {
             Presence::Absent => self.expected = Some((prefix, now.after(EXPECTED_FOR))),
             Presence::Ours => {}
