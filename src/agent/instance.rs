@@ -12,7 +12,6 @@ use super::announcer::Key;
 use super::message::SocketId;
 use super::report::{Report, Subject};
 use super::snapshot::{AddressStatus, InstanceCounters, InstanceStatus, MasterStatus, VrState};
-use super::source::Source;
 use super::transmit::Transmit;
 use super::trouble::TroubleLog;
 use crate::config::model::InstanceConfig;
@@ -112,6 +111,18 @@ pub(crate) struct Place {
     pub(crate) primary: IpAddr,
     /// The place of each address: advertised ones first, in configured order.
     pub(crate) keys: Vec<Key>,
+}
+
+/// The address that the adverts of an instance come from: see [`super::source`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// It is there, or the instance takes no part.
+    #[default]
+    There,
+    /// It went while the instance was MASTER, which goes on without until then.
+    AwayUntil(Instant),
+    /// It did not come back in time.
+    Gone,
 }
 
 impl Instance {
@@ -343,7 +354,7 @@ impl Instance {
             handing_over: self.router.is_leaving(),
             group: None,
             advert_interval_ms: milliseconds(config.interval),
-            primary_address: self.place.as_ref().map(|place| place.primary.to_string()),
+            primary_address: self.source().map(|source| source.to_string()),
             addresses: self.address_status(present),
             address_lease_seconds: config.lease().map(|lease| u64::from(lease.seconds)),
             master: self.master_status(now),

@@ -7,12 +7,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::announcer::Key;
-use super::instance::{Instance, Place};
+use super::instance::{Instance, Place, Source};
 use super::message::{Link, LinkAddress, Output, Refusal, SocketId};
 use super::report::Report;
 use super::snapshot::VrState;
 use super::sockets::Usable;
-use super::source::Source;
 use super::world::Event as WorldEvent;
 use super::{Agent, Phase};
 use crate::agent::addresses::ADDRESS_PROTOCOL;

@@ -127,7 +127,7 @@ pub struct InstanceStatus {
     pub group: Option<String>,
     /// Own interval in milliseconds.
     pub advert_interval_ms: u64,
-    /// Source of our adverts.
+    /// Source of our adverts, if it is there.
     pub primary_address: Option<String>,
     /// Virtual addresses.
     pub addresses: Vec<AddressStatus>,

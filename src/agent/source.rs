@@ -17,7 +17,7 @@ use std::time::Duration;
 use super::Agent;
 use super::addresses::{ADDRESS_PROTOCOL, Hold};
 use super::announcer::Key;
-use super::instance::Instance;
+use super::instance::{Instance, Source};
 use super::message::{LinkAddress, Output};
 use super::readiness::NotReady;
 use super::report::Report;
@@ -34,19 +34,13 @@ const INTERVALS: u32 = 2;
 /// whoever configures an interface anew needs a few milliseconds, and longer than that nobody is to miss them.
 const NETWORK_PATIENCE: Duration = Duration::from_millis(250);
 
-/// The address that the adverts of an instance come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Source {
-    /// It is there, or the instance takes no part.
-    #[default]
-    There,
-    /// It went while the instance was MASTER, which goes on without until then.
-    AwayUntil(Instant),
-    /// It did not come back in time.
-    Gone,
-}
-
 impl Instance {
+    /// The address that its adverts come from, if it is there.
+    pub(super) fn source(&self) -> Option<IpAddr> {
+        let place = self.place.as_ref().filter(|_| self.source == Source::There);
+        place.map(|place| place.primary)
+    }
+
     /// The address that it may go on with although it is gone.
     pub(super) fn lent_source(&self) -> Option<IpAddr> {
         let Source::AwayUntil(_) = self.source else { return None };

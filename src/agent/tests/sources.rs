@@ -37,9 +37,12 @@ fn told(host: &mut Host) -> usize {
 fn a_master_whose_source_is_back_within_two_intervals_never_left() {
     let mut host = lost();
     assert_eq!((host.held.len(), told(&mut host)), (0, 1), "it would be the first of its network");
+    let source = |host: &Host| host.agent.snapshot(at(0)).instances[0].primary_address.clone();
+    assert_eq!(source(&host), None);
     host.run_until(at(9990));
     assert_eq!(host.take(is_send), [], "there is nothing to send from");
     back(&mut host, at(9991), OWN);
+    assert_eq!(source(&host).as_deref(), Some(OWN));
     assert_eq!(host.held, [ip("10.0.0.100")]);
     let order = host.take(|output| is_send(output) || matches!(output, Output::Apply { .. }));
     let [Output::Apply { .. }, sent, Output::Apply { change, .. }] = &order[..] else { panic!("{order:?}") };
