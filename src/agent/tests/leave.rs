@@ -73,7 +73,7 @@ fn who_slept_before_it_was_stopped_is_not_master_again_while_others_hand_over() 
     host.give(at(45_000), Input::Stop);
     assert_eq!(host.agent.summary(), "leaving: db MASTER HANDING OVER, web INIT");
     assert_eq!(host.held, [ip("10.0.0.101")]);
-    host.run_until(at(60_000));
+    host.run_until(at(62_000));
     assert_eq!((host.held.len(), host.take(is_send).len()), (0, 1), "the resignation, and no claim");
     assert_eq!(host.take(|output| *output == Output::Finished).len(), 1);
 }
