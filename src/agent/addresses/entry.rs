@@ -19,7 +19,7 @@ impl Pending {
         Pending { what, request, prefix, removed_since: false, told_since: false }
     }
 
-    /// Whether a renewal, if it was done, was so after the end of what it was to renew.
+    /// Whether a renewal that succeeded did so after the end of what it was to renew.
     pub(super) fn brings_back(self) -> bool {
         self.removed_since && !self.told_since
     }
@@ -169,7 +169,7 @@ impl Entry {
     }
 
     /// It may have been done. It was not there when this was asked, so what has appeared since, or will soon, is ours.
-    pub(super) fn add_unanswered(&mut self, now: Instant, prefix: Prefix) {
+    fn add_unanswered(&mut self, now: Instant, prefix: Prefix) {
         match self.presence {
             Presence::Absent => self.expected = Some((prefix, now.after(EXPECTED_FOR))),
             Presence::Ours => {}

@@ -213,9 +213,6 @@ impl Entry {
             }
             Err(refusal) => {
                 self.renewal.retry_at = Some(now.after(RETRY_AFTER));
-                if refusal.errno == 0 && pending.brings_back() {
-                    self.add_unanswered(now, pending.prefix);
-                }
                 // The link is gone, of which an event tells.
                 if refusal.errno == ENODEV || self.presence != Presence::Ours || self.wanted.is_none() {
                     return None;
