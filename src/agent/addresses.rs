@@ -154,6 +154,8 @@ struct Pending {
     prefix: Prefix,
     /// The kernel told of its removal after the request: the answer is out of date.
     removed_since: bool,
+    /// The kernel told of it while it was there all along: a renewal is done by then.
+    told_since: bool,
 }
 
 impl Addresses {
@@ -276,6 +278,7 @@ impl Addresses {
         if let Some(known) = known {
             entry.prefix = prefix;
             entry.secondary = known.secondary;
+            entry.told(known);
         } else if let Some(pending) = &mut entry.pending
             && before != Presence::Absent
         {
@@ -452,7 +455,7 @@ impl Addresses {
             entry.renewal.adding(now, entry.wanted.as_ref().and_then(|wanted| wanted.lease));
         }
         let request = next(&mut self.last_request);
-        entry.pending = Some(Pending { what, request, prefix: entry.prefix, removed_since: false });
+        entry.pending = Some(Pending::new(what, request, entry.prefix));
         self.requests.insert(request, key);
         out.push(Output::Apply { request, link: key.0, change });
     }

@@ -250,9 +250,9 @@ impl Agent {
                 self.phase = Phase::HandingOver;
                 out.push(Output::Report(Report::Stopping));
                 for number in 0..self.instances.len() {
-                    if self.instances.get(number).is_some_and(Instance::is_master) {
-                        self.hand_over(now, number, Afterwards::Init, true, out);
-                    } else {
+                    self.hand_over(now, number, Afterwards::Init, true, out);
+                    // Also one that was MASTER until it saw, just now, that it had slept: it is not to be so again.
+                    if !self.instances.get(number).is_some_and(Instance::is_master) {
                         self.leave(now, number, "stopped", out);
                     }
                 }

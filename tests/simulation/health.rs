@@ -303,6 +303,11 @@ impl Said {
         !self.config.groups.is_empty()
     }
 
+    /// Whether one virtual router is the other, or is configured to move with it.
+    pub(crate) fn moves_with(&self, group: usize, other: usize) -> bool {
+        group == other || self.together() && self.config.instances.contains_key(&group_name(other))
+    }
+
     /// What counts for a virtual router: its own tracks, then those of its group that it has not.
     fn tracks(&self, group: usize) -> BTreeMap<&str, Vec<(Track, bool)>> {
         let own = group_name(group);

@@ -102,6 +102,9 @@ pub(crate) struct Seat {
     pub(crate) left_as_master: bool,
     /// It has resigned, and may hold the addresses until then.
     leaves_until: Option<u64>,
+    /// When it resigned last, and whether it held the addresses for as long as it may.
+    pub(crate) resigned_at: u64,
+    pub(crate) held_on: bool,
     /// That began in this turn.
     leaves_now: bool,
     /// It goes on where the program before it left off.
@@ -133,6 +136,8 @@ impl Seat {
             out_until: 0,
             left_as_master: false,
             leaves_until: None,
+            resigned_at: 0,
+            held_on: false,
             leaves_now: false,
             resumed: false,
         }
@@ -287,9 +292,13 @@ impl Judge {
             }
             Output::Report(Report::Planned(Planned::HandingOver { subject, limit })) => {
                 let group: usize = subject.name.trim_start_matches("vr").parse().unwrap();
+                if *limit != self.promised(number, group) {
+                    self.fail(number, format!("vr{group} resigns, and is to hold on for {limit:?}"));
+                }
                 if let Some(seat) = &mut self.watches[number].seats[group] {
                     let local = host.clock.shows(now).after(*limit);
                     (seat.leaves_until, seat.leaves_now) = (Some(host.clock.when(local)), true);
+                    seat.resigned_at = now;
                 }
             }
             Output::Report(Report::Planned(Planned::NotTaken { subject })) => {
@@ -417,7 +426,7 @@ impl Judge {
         if *state == VrState::Master && previous != state && host.left.is_drained(group) {
             wrong = Some(format!("vr{group} takes over, and is drained: {reason}"));
         }
-        seat.leaves_until = None;
+        seat.held_on = seat.leaves_until.take().is_some_and(|until| now >= until);
         seat.resumed = *previous == VrState::Init && reason.starts_with("goes on from");
         if seat.state != *previous {
             wrong = Some(format!("vr{group} leaves {previous}, but was {}", seat.state));
@@ -441,11 +450,7 @@ impl Judge {
                 seat.out_until.max(host.clock.when(host.clock.shows(now).after(Duration::from_nanos(wait))));
         }
         seat.state = *state;
-        let left = self.leaving.and_then(|from| self.watches[from].seats[group].as_ref());
-        if gap
-            && *state == VrState::Master
-            && left.is_some_and(|l| l.left_as_master && l.state != VrState::Master)
-        {
+        if gap && *state == VrState::Master && self.left_a_gap(now, number, group) {
             wrong = Some(format!("vr{group} takes over, and nobody had the addresses before"));
         }
         if let Some(wrong) = wrong {

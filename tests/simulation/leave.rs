@@ -2,14 +2,17 @@
 //!
 //! All that is drawn here comes from a stream of its own, so that a seed without it stays the run that it was.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use failover::agent::message::{Drain, Held, Input, Output, Remembered};
+use failover::agent::snapshot::VrState;
 use failover::time::Instant;
+use failover::vrrp::fields::skew_time;
 
 use crate::faults::{Fault, Strike};
+use crate::judge::{Judge, Seat};
 use crate::random::Random;
 use crate::scenario::{Scenario, group_name};
 use crate::world::World;
@@ -119,5 +122,41 @@ impl World {
             program.tell(input, false);
             self.arm(host);
         }
+    }
+}
+
+impl Judge {
+    /// How long a MASTER that resigns is to hold its addresses: an interval and its skew, with others the longest of theirs.
+    pub(crate) fn promised(&self, number: usize, group: usize) -> Duration {
+        let watch = &self.watches[number];
+        let promise = |seat: &Seat| {
+            let own = seat.config();
+            own.interval.duration() + skew_time(own.version, seat.effective, own.interval)
+        };
+        self.moving(number, group).filter_map(|other| watch.seats[other].as_ref()).map(promise).max().unwrap()
+    }
+
+    /// Whether nobody had the addresses when `number` took over from who hands over, and should have. Who resigns holds them
+    /// for as long as it promised; a successor whose skew is as long as that may come after it, but not beyond its skew.
+    pub(crate) fn left_a_gap(&self, now: u64, number: usize, group: usize) -> bool {
+        let Some(from) = self.leaving else { return false };
+        let Some(left) = &self.watches[from].seats[group] else { return false };
+        if !left.left_as_master || left.state == VrState::Master {
+            return false;
+        }
+        let skew = |other: usize| {
+            let (own, theirs) = (&self.watches[number].seats[other], &self.watches[from].seats[other]);
+            let (own, theirs) = (own.as_ref()?, theirs.as_ref()?.config());
+            Some(skew_time(theirs.version, own.effective, theirs.interval))
+        };
+        let skew = self.moving(number, group).filter_map(skew).max().unwrap();
+        let in_time = now <= left.resigned_at + u64::try_from(skew.as_nanos()).unwrap() + self.slack;
+        !(left.held_on && in_time)
+    }
+
+    /// What moves with a virtual router on a host, itself included.
+    fn moving(&self, number: usize, group: usize) -> impl Iterator<Item = usize> {
+        let said = &self.watches[number].said;
+        (0..self.groups.len()).filter(move |other| said.moves_with(group, *other))
     }
 }

@@ -14,6 +14,17 @@ use crate::config::model::VirtualAddress;
 use crate::net::Prefix;
 use crate::time::Instant;
 
+impl Pending {
+    pub(super) fn new(what: Request, request: RequestId, prefix: Prefix) -> Self {
+        Pending { what, request, prefix, removed_since: false, told_since: false }
+    }
+
+    /// Whether a renewal that succeeded did so after the end of what it was to renew.
+    pub(super) fn brings_back(self) -> bool {
+        self.removed_since && !self.told_since
+    }
+}
+
 impl Entry {
     pub(super) fn new(prefix: Prefix) -> Self {
         Entry {
@@ -84,6 +95,14 @@ impl Entry {
             None => Presence::Absent,
             Some(address) if self.added || address.protocol == ADDRESS_PROTOCOL => Presence::Ours,
             Some(_) => Presence::Foreign,
+        }
+    }
+
+    /// The kernel told of the address while a request is under way. A mark of somebody else's says enough by itself.
+    pub(super) fn told(&mut self, known: &LinkAddress) {
+        if let Some(pending) = &mut self.pending {
+            let marked = !matches!(known.protocol, 0 | ADDRESS_PROTOCOL);
+            pending.told_since |= marked || !pending.removed_since;
         }
     }
 

@@ -151,8 +151,7 @@ impl Addresses {
             entry.renewal.queued = None;
             let Some(change) = entry.renewing(now, due) else { continue };
             let request = super::next(&mut self.last_request);
-            entry.pending =
-                Some(Pending { what: Request::Renew, request, prefix: entry.prefix, removed_since: false });
+            entry.pending = Some(Pending::new(Request::Renew, request, entry.prefix));
             self.requests.insert(request, key);
             self.renewing.insert(request);
             out.push(Output::Apply { request, link: key.0, change });
@@ -207,8 +206,10 @@ impl Entry {
                 let late = period.is_some_and(|period| due.after(period) <= from);
                 let (beat, queued) = (if late { from } else { due }, self.renewal.queued);
                 self.renewal = Renewal { told, from, beat, queued, ..Renewal::new() };
-                // What was not there was added by this; who else's it is by now the event says.
-                if self.presence == Presence::Foreign { None } else { self.is_there(now, pending) }
+                // What was not there was added by this; who else's it is by now the event says. Where it went and came
+                // since this was asked, and this was not done before, it is ours by this, tag or none.
+                let ours = self.presence != Presence::Foreign || pending.brings_back();
+                if ours { self.is_there(now, pending) } else { None }
             }
             Err(refusal) => {
                 self.renewal.retry_at = Some(now.after(RETRY_AFTER));

@@ -60,6 +60,24 @@ fn who_stops_twice_does_not_wait_for_a_successor() {
     assert_eq!(host.take(is_send).len(), 1, "one resignation is enough");
 }
 
+/// While another instance, which adverts ten times less often, waits for its successor.
+#[test]
+fn who_slept_before_it_was_stopped_is_not_master_again_while_others_hand_over() {
+    let mut both = two_together();
+    both.groups.clear();
+    both.instances.get_mut("db").unwrap().interval = Interval::from_seconds(10).unwrap();
+    let mut host = Host::start(both);
+    host.run_until(at(40_000));
+    assert_eq!(host.held.len(), 2);
+    host.log.clear();
+    host.give(at(45_000), Input::Stop);
+    assert_eq!(host.agent.summary(), "leaving: db MASTER HANDING OVER, web INIT");
+    assert_eq!(host.held, [ip("10.0.0.101")]);
+    host.run_until(at(62_000));
+    assert_eq!((host.held.len(), host.take(is_send).len()), (0, 1), "the resignation, and no claim");
+    assert_eq!(host.take(|output| *output == Output::Finished).len(), 1);
+}
+
 #[test]
 fn a_backup_stops_at_once() {
     let mut host = Host::start(config(instance(100)));

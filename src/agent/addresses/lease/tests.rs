@@ -282,6 +282,40 @@ fn a_renewal_that_brings_an_address_back_ends_as_one_that_was_put_back() {
     assert!(matches!(asked(&mut out)[..], [(_, Change::Add { .. })]));
 }
 
+/// A kernel without tags tells of ours as of somebody else's: that the renewal was done tells it apart.
+#[test]
+fn what_a_renewal_brings_back_is_ours_also_without_tags() {
+    let (mut addresses, mut out) = held(SIX);
+    addresses.run(at(PERIOD), &mut out);
+    let (request, _) = renewal(&mut out);
+    addresses.observe(at(PERIOD), key(1), None, &mut out);
+    addresses.observe(at(PERIOD), key(1), Some(&there(1, 0)), &mut out);
+    addresses.applied(at(PERIOD), request, Ok(()), &mut out);
+    assert_eq!((facts(&mut addresses), out.len()), (vec![Fact::Lost, Fact::Held], 0));
+    addresses.run(at(PERIOD * 2), &mut out);
+    assert_eq!(renewal(&mut out).1, Some(6), "or the kernel takes it away");
+    addresses.release(at(PERIOD * 2), key(1), &mut out);
+    assert!(matches!(asked(&mut out)[..], [(_, Change::Remove { .. })]));
+}
+
+#[test]
+fn what_somebody_put_there_after_the_renewal_is_not_ours_without_tags_either() {
+    for (outcome, done) in [(Ok(()), true), (Err(refusal(0)), true), (Err(refusal(0)), false)] {
+        let (mut addresses, mut out) = held(SIX);
+        addresses.run(at(PERIOD), &mut out);
+        let (request, _) = renewal(&mut out);
+        if done {
+            addresses.observe(at(PERIOD), key(1), Some(&there(1, 0)), &mut out);
+        }
+        addresses.observe(at(PERIOD), key(1), None, &mut out);
+        addresses.observe(at(PERIOD), key(1), Some(&there(1, 0)), &mut out);
+        addresses.applied(at(PERIOD), request, outcome, &mut out);
+        addresses.run(at(PERIOD * 2), &mut out);
+        addresses.release(at(PERIOD * 2), key(1), &mut out);
+        assert_eq!(out, [], "neither to renew nor to remove");
+    }
+}
+
 #[test]
 fn what_somebody_put_in_place_of_ours_is_not_taken_for_ours_by_a_renewal() {
     let (mut addresses, mut out) = held(SIX);
