@@ -133,10 +133,8 @@ impl Agent {
 
     pub(super) fn undrain(&mut self, now: Instant, names: &BTreeSet<String>, out: &mut Vec<Output>) {
         let ended: BTreeSet<String> = self.drained.intersection(names).cloned().collect();
-        if ended.is_empty() {
-            return;
-        }
         self.drained = Arc::new(self.drained.difference(&ended).cloned().collect());
+        // Also where none was: what is written down may be damaged.
         out.push(Output::Drained(Arc::clone(&self.drained)));
         for name in &ended {
             let Some(number) = self.by_name.get(name).copied() else { continue };

@@ -297,10 +297,7 @@ impl Effects {
 fn may_change_snapshot(output: &Output) -> bool {
     !matches!(
         output,
-        Output::Send { .. }
-            | Output::Frame { .. }
-            | Output::Holds { .. }
-            | Output::Apply { change: Change::Renew { .. }, .. }
+        Output::Send { .. } | Output::Frame { .. } | Output::Apply { change: Change::Renew { .. }, .. }
     )
 }
 

@@ -275,6 +275,7 @@ impl Engine {
         if self.tidy_at.is_some_and(|at| at <= now) {
             self.tidy_at = None;
             process::trim_memory();
+            super::warm_up();
         }
         if self.ready.contains(&WAKE) {
             self.take_verdicts();

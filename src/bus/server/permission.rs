@@ -81,9 +81,11 @@ impl Permission {
         if self.is_peer() || user == ROOT {
             return Ok(());
         }
+        // Not given up half done: the bus would keep the rule.
+        let news = departure(connection, &caller).await;
         tokio::select! {
             said = by_polkit(connection, &caller, id(action), interactive) => said,
-            () = gone(connection, &caller) => Err(Fault::new("AccessDenied", "who asked has left the bus")),
+            () = gone(connection, &caller, news) => Err(Fault::new("AccessDenied", "who asked has left the bus")),
         }
     }
 }
@@ -97,12 +99,17 @@ fn id(action: &Action) -> &'static str {
     }
 }
 
-/// Waits until `caller` is not on the bus. For good where that cannot be heard of: then the time limits count.
-async fn gone(connection: &Connection, caller: &str) {
+/// What the bus tells when `caller` leaves it; none where that cannot be heard of.
+async fn departure(connection: &Connection, caller: &str) -> Option<MessageStream> {
     let rule = format!(
         "type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{caller}',arg2=''"
     );
-    let Ok(mut news) = MessageStream::for_match_rule(rule.as_str(), connection, None).await else {
+    timeout(LIMIT, MessageStream::for_match_rule(rule.as_str(), connection, None)).await.ok()?.ok()
+}
+
+/// Waits until `caller` is not on the bus. For good where that cannot be heard of: then the time limits count.
+async fn gone(connection: &Connection, caller: &str, news: Option<MessageStream>) {
+    let Some(mut news) = news else {
         return pending().await;
     };
     // They may have gone before.

@@ -70,7 +70,9 @@ impl Keeper {
             let again = self.again.map(|(at, _)| at);
             let (news, reloads) = self.desk.wait([tick, again], quiet);
             self.outbox.put(self.voice.speak(news));
-            if !self.outbox.is_empty() {
+            if self.outbox.is_empty() {
+                self.again = None;
+            } else {
                 self.deliver();
                 quiet = clock::now().after(STATUS_EVERY);
             }
